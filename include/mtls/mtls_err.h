@@ -1,0 +1,50 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * Reason codes that the multiplexer leaves on OpenSSL's error queue.
+ *
+ * The library number is assigned at run time, so a program compares
+ *     ERR_GET_LIB(e) == MTLS_err_library() && ERR_GET_REASON(e) == MTLS_R_...
+ */
+#ifndef MTLS_MTLS_ERR_H
+#define MTLS_MTLS_ERR_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The error library number of MTLS; its strings are loaded by the call. */
+int MTLS_err_library(void);
+
+/* clang-format off */
+#define MTLS_R_BAD_DESTINATION            100 /* not a usable "host:port" */
+#define MTLS_R_CHANNEL_REFUSED            101 /* Echec; its text is the data */
+#define MTLS_R_CLOSED_BY_PEER             102 /* written after CloseRequest */
+#define MTLS_R_CREDIT_OVERRUN             103 /* peer sent more than granted */
+#define MTLS_R_DATA_AFTER_END             104 /* peer sent after half-close */
+#define MTLS_R_HALF_COLLISION             105 /* Success with a half in use */
+#define MTLS_R_INVALID_VALUE              106 /* a control's value, out of range */
+#define MTLS_R_MALFORMED_PACKET           107 /* peer's packet on this channel */
+#define MTLS_R_NO_DEFAULT_CHANNEL         108 /* I/O on a filter without one */
+#define MTLS_R_NO_HALF_FREE               109 /* every half of the id is in use */
+#define MTLS_R_NOT_ATTACHED               110 /* nothing is below the filter */
+#define MTLS_R_PACKET_TOO_LONG            111 /* over max_packet_length */
+#define MTLS_R_RESOURCE_SHORTAGE          112 /* a limit of this session */
+#define MTLS_R_SESSION_DESYNCHRONISED     113 /* the stream can't be parsed on */
+#define MTLS_R_SESSION_ENDED              114 /* nothing can be opened or sent */
+#define MTLS_R_TRUNCATED                  115 /* ended before the channel did */
+#define MTLS_R_WINDOW_OVERFLOW            116 /* credit over 2^32-1 */
+#define MTLS_R_WRITE_AFTER_SHUTDOWN       117 /* written after shutdown_wr */
+#define MTLS_R_WRONG_STATE                118 /* the call does not fit here */
+#define MTLS_R_CHANNEL_RESET              119 /* this end gave the channel up */
+#define MTLS_R_ZERO_MAX_PACKET            120 /* peer announced 0 */
+#define MTLS_R_TRANSPORT_FAILED           121 /* the BIO below failed */
+/* clang-format on */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
