@@ -206,7 +206,7 @@ show_progress() {
 
 # Channels that the client opened, by its own log.
 channels_opened() {
-    grep -c '"event": *"channel_open"' "$dir/client.log" || true
+    grep -c '"event": *"channel-open"' "$dir/client.log" || true
 }
 
 run() {
