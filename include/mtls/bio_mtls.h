@@ -268,6 +268,13 @@ typedef void (*MTLS_msg_cb)(int write_p, int type, const void *buf, size_t len,
 int BIO_mtls_set_msg_callback(BIO *mtls, MTLS_msg_cb cb, void *arg);
 
 /*
+ * BIO_set_info_callback() on the filter is told of each packet but data's
+ * octets: |cmd| is the packet's type, with MTLS_INFO_SENT for what is sent,
+ * and |ret| how many octets of it are at hand.
+ */
+#define MTLS_INFO_SENT 0x1000
+
+/*
  * A ready-made message callback, as SSL_trace() is: prints each packet decoded
  * on one line to the BIO that is its |arg|; data is not shown.
  */

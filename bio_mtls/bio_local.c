@@ -1,0 +1,63 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "bio_local.h"
+
+#include <limits.h>
+#include <string.h>
+
+BIO_METHOD *mtls_bio_method(int type_class, const char *name, int *type)
+{
+    int index = BIO_get_new_index();
+
+    if (index < 0)
+        return NULL;
+    if (type != NULL)
+        *type = index | type_class;
+    return BIO_meth_new(index | type_class, name);
+}
+
+int mtls_bio_puts(BIO *b, const char *text, mtls_bio_write_fn *write)
+{
+    size_t n;
+    int r = write(b, text, strlen(text), &n);
+
+    return r > 0 ? (int)n : r;
+}
+
+int mtls_bio_is_io(int cmd)
+{
+    switch (cmd) {
+    case BIO_C_DO_STATE_MACHINE:
+    case BIO_CTRL_FLUSH:
+    case BIO_C_NREAD0:
+    case BIO_C_NREAD:
+    case BIO_C_NWRITE0:
+    case BIO_C_NWRITE:
+    case BIO_CTRL_MTLS_PROCESS:
+    case BIO_CTRL_MTLS_END:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+long mtls_bio_wpending(struct mtls_mux *mux)
+{
+    uint64_t n =
+        mtls_session_queued(mux->session) - mtls_session_sent(mux->session);
+
+    return n < LONG_MAX ? (long)n : LONG_MAX;
+}
+
+long mtls_bio_give_counters(const MTLS_COUNTERS *counters, long size, void *ptr)
+{
+    size_t n = size < 0 ? 0 : (size_t)size;
+
+    if (ptr == NULL)
+        return 0;
+    memcpy(ptr, counters, n < sizeof(*counters) ? n : sizeof(*counters));
+    return 1;
+}

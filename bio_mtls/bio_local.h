@@ -1,0 +1,35 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* What the two BIO types share, and nobody else sees. */
+#ifndef MTLS_BIO_LOCAL_H
+#define MTLS_BIO_LOCAL_H
+
+#include "channel_io.h"
+
+typedef int mtls_bio_write_fn(BIO *b, const char *data, size_t len, size_t *n);
+
+/* mtls_bio_method makes a method of a new index, and says which in *type (may
+ * be NULL); NULL when there is none. */
+BIO_METHOD *mtls_bio_method(int type_class, const char *name, int *type);
+
+int mtls_bio_puts(BIO *b, const char *text, mtls_bio_write_fn *write);
+
+/* mtls_bio_is_io: controls that set retry flags of their own. */
+int mtls_bio_is_io(int cmd);
+
+long mtls_bio_wpending(struct mtls_mux *mux);
+long mtls_bio_give_counters(const MTLS_COUNTERS *counters, long size,
+                            void *ptr);
+
+/* mtls_bio_mux is the session of a filter BIO; NULL if it is none. */
+struct mtls_mux *mtls_bio_mux(BIO *filter);
+
+/* mtls_bio_join makes |b| a new channel of |filter|'s session. mtls_bio_adopt
+ * gives it one that exists. */
+long mtls_bio_join(BIO *b, BIO *filter);
+void mtls_bio_adopt(struct mtls_mux *mux, BIO *b, struct mtls_channel *channel);
+
+#endif

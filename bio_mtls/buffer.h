@@ -1,0 +1,68 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * A channel's receive buffer: a chain of chunks that exist only while octets
+ * wait in them, so that an idle channel costs nothing here. Emptied chunks go
+ * back to the session's pool.
+ */
+#ifndef MTLS_BUFFER_H
+#define MTLS_BUFFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MTLS_CHUNK_SMALL 512
+#define MTLS_CHUNK_LARGE 16384
+#define MTLS_POOL_SMALL 32 /* how many of each the pool keeps */
+#define MTLS_POOL_LARGE 4
+
+struct mtls_chunk {
+    struct mtls_chunk *next;
+    uint32_t capacity, start, end;
+    unsigned char data[];
+};
+
+struct mtls_pool {
+    struct mtls_chunk *small, *large;
+    unsigned int small_count, large_count;
+};
+
+struct mtls_buffer {
+    struct mtls_chunk *head, *tail;
+    uint32_t length; /* octets that wait */
+};
+
+void mtls_pool_cleanup(struct mtls_pool *pool);
+
+/*
+ * mtls_buffer_room lends room behind the octets that wait, for 1 to |want|
+ * more; *room tells for how many. |limit| bounds what the buffer may come to
+ * hold, to size new chunks. NULL when out of memory.
+ */
+unsigned char *mtls_buffer_room(struct mtls_buffer *buffer,
+                                struct mtls_pool *pool, size_t want,
+                                size_t limit, size_t *room);
+
+/* mtls_buffer_filled says that |n| octets were put where room was lent. */
+void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n);
+
+/* mtls_buffer_peek lends the first octets that wait, *n of them in a row. */
+const unsigned char *mtls_buffer_peek(const struct mtls_buffer *buffer,
+                                      size_t *n);
+
+/*
+ * mtls_buffer_drop forgets the first |n| octets. Their memory stays valid
+ * until mtls_buffer_trim() or mtls_buffer_clear().
+ */
+void mtls_buffer_drop(struct mtls_buffer *buffer, size_t n);
+void mtls_buffer_trim(struct mtls_buffer *buffer, struct mtls_pool *pool);
+void mtls_buffer_clear(struct mtls_buffer *buffer, struct mtls_pool *pool);
+
+/* mtls_buffer_line returns the octets up to and with the first newline, or 0
+ * when none is among the first |max|. */
+size_t mtls_buffer_line(const struct mtls_buffer *buffer, size_t max);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "err.h"
+
+#include <openssl/crypto.h>
+
+static ERR_STRING_DATA strings[] = {
+    {MTLS_R_BAD_DESTINATION, "bad destination"},
+    {MTLS_R_CHANNEL_REFUSED, "channel refused by the peer"},
+    {MTLS_R_CLOSED_BY_PEER, "channel closed by the peer"},
+    {MTLS_R_CREDIT_OVERRUN, "peer sent more than its credit"},
+    {MTLS_R_DATA_AFTER_END, "peer sent data after its half-close"},
+    {MTLS_R_HALF_COLLISION, "peer answered with a half that is in use"},
+    {MTLS_R_INVALID_VALUE, "value out of range"},
+    {MTLS_R_MALFORMED_PACKET, "malformed packet from the peer"},
+    {MTLS_R_NO_DEFAULT_CHANNEL, "no default channel on this filter"},
+    {MTLS_R_NO_HALF_FREE, "all channel halves are in use"},
+    {MTLS_R_NOT_ATTACHED, "no BIO below the multiplexer"},
+    {MTLS_R_PACKET_TOO_LONG, "peer's packet exceeds max_packet_length"},
+    {MTLS_R_RESOURCE_SHORTAGE, "a limit of the session is reached"},
+    {MTLS_R_SESSION_DESYNCHRONISED, "peer's octets are not MTLS packets"},
+    {MTLS_R_SESSION_ENDED, "the session has ended"},
+    {MTLS_R_TRUNCATED, "session ended before the channel was closed"},
+    {MTLS_R_WINDOW_OVERFLOW, "peer granted credit over 2^32-1"},
+    {MTLS_R_WRITE_AFTER_SHUTDOWN, "write after shutdown of the channel"},
+    {MTLS_R_WRONG_STATE, "not possible in the channel's state"},
+    {MTLS_R_CHANNEL_RESET, "channel given up by this end"},
+    {MTLS_R_ZERO_MAX_PACKET, "peer announced a max_packet_length of 0"},
+    {MTLS_R_TRANSPORT_FAILED, "the BIO below failed"},
+    {0, NULL}};
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static int library;
+
+static void load(void)
+{
+    library = ERR_get_next_error_library();
+    ERR_load_strings(library, strings);
+}
+
+int MTLS_err_library(void)
+{
+    CRYPTO_THREAD_run_once(&once, load);
+    return library;
+}

@@ -1,0 +1,130 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "flow.h"
+
+uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
+{
+    if (window <= 1)
+        return 1;
+    return configured < window ? configured : window - 1;
+}
+
+void mtls_flow_rx_init(struct mtls_flow_rx *rx, uint32_t window,
+                       uint32_t max_packet)
+{
+    rx->window = rx->granted = window;
+    rx->freed = 0;
+    rx->max_packet = max_packet;
+}
+
+int mtls_flow_rx_packet(struct mtls_flow_rx *rx, uint32_t length)
+{
+    if (length > rx->granted || length > rx->max_packet)
+        return 0;
+    rx->granted -= length;
+    return 1;
+}
+
+void mtls_flow_rx_read(struct mtls_flow_rx *rx, uint32_t n)
+{
+    rx->freed += n;
+}
+
+/*
+ * Half a window, as yamux and OpenSSH do: fewer packets, and the other half
+ * keeps the peer busy meanwhile.
+ */
+int mtls_flow_rx_due(const struct mtls_flow_rx *rx)
+{
+    return rx->freed != 0 && rx->freed >= rx->window / 2;
+}
+
+void mtls_flow_rx_grow(struct mtls_flow_rx *rx, uint32_t more)
+{
+    rx->window += more;
+    rx->freed += more;
+}
+
+uint32_t mtls_flow_rx_grant(struct mtls_flow_rx *rx)
+{
+    uint32_t n = rx->freed;
+
+    rx->granted += n;
+    rx->freed = 0;
+    return n;
+}
+
+uint32_t mtls_flow_rx_close(struct mtls_flow_rx *rx)
+{
+    uint32_t unused = rx->granted + rx->freed;
+
+    rx->window -= unused;
+    rx->granted = rx->freed = 0;
+    return unused;
+}
+
+uint32_t mtls_flow_rx_drain(struct mtls_flow_rx *rx)
+{
+    uint32_t waiting = mtls_flow_rx_waiting(rx);
+
+    rx->window -= waiting;
+    return waiting;
+}
+
+int mtls_flow_tx_add(struct mtls_flow_tx *tx, uint32_t free_space)
+{
+    if (free_space > UINT32_MAX - tx->credit)
+        return 0;
+    tx->credit += free_space;
+    return 1;
+}
+
+void mtls_flow_tune_sent(struct mtls_flow_tune *tune, const void *channel,
+                         uint64_t offset, uint64_t now)
+{
+    const uint64_t stale = 10 * 1000 * 1000;
+
+    if (tune->watched != NULL && now - tune->since < stale)
+        return;
+    tune->watched = channel;
+    tune->offset = offset;
+    tune->since = now;
+}
+
+void mtls_flow_tune_received(struct mtls_flow_tune *tune, const void *channel,
+                             uint64_t offset, uint64_t now)
+{
+    uint64_t took;
+
+    if (tune->watched != channel || offset <= tune->offset)
+        return;
+    took = now - tune->since;
+    if (took == 0)
+        took = 1;
+    if (tune->rtt == 0 || took < tune->rtt)
+        tune->rtt = took < UINT32_MAX ? (uint32_t)took : UINT32_MAX;
+    tune->watched = NULL;
+}
+
+void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
+{
+    if (tune->watched == channel)
+        tune->watched = NULL;
+}
+
+/*
+ * Half a window read within a round trip is a whole one in two: the window,
+ * not the reader or the sender, sets the pace.
+ */
+uint32_t mtls_flow_tune_wanted(const struct mtls_flow_tune *tune,
+                               const struct mtls_flow_rx *rx, uint32_t cap,
+                               uint64_t elapsed)
+{
+    if (tune->rtt == 0 || elapsed > tune->rtt || rx->window >= cap ||
+        mtls_flow_rx_waiting(rx) > rx->window / 4)
+        return 0;
+    return rx->window < cap - rx->window ? rx->window : cap - rx->window;
+}

@@ -1,0 +1,137 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * What the BIOs of one session share: the core session, the BIO below, the
+ * lock, and who waits. The filter and each channel BIO hold a reference.
+ *
+ * Everything here but new, up_ref, lock and free is called with the lock held.
+ * Nobody waits with it held: mtls_mux_wait() and the handshake let go of it.
+ */
+#ifndef MTLS_MUX_H
+#define MTLS_MUX_H
+
+#include "session.h"
+
+#include <mtls/bio_mtls.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct mtls_waiter;
+
+struct mtls_mux {
+    atomic_uint refs;
+    pthread_mutex_t lock;
+    struct mtls_session *session;
+    BIO *next;   /* a reference, so that channels outlive the filter */
+    BIO *filter; /* NULL once freed */
+
+    int up;       /* the handshake below is done */
+    int shaking;  /* a thread is at it, without the lock */
+    int blocking; /* calls wait; the descriptor does not */
+    int adopted;  /* the descriptor was set non-blocking by us */
+    int fd;       /* that one */
+    int role;     /* MTLS_ROLE_ as set, 0 not set */
+    int corked;
+
+    int out_blocked;    /* the transport takes no more for now */
+    int in_more;        /* the transport may have more at once */
+    int in_wants_write; /* reading needs the transport to take octets */
+    int write_failed;
+    int clean_end; /* the peer said close_notify, or plain end-of-file */
+    int shut;      /* close_notify was sent, or tried */
+
+    int default_mode; /* MTLS_DEFAULT_CHANNEL_ */
+    int aware;        /* the program takes channels by itself */
+    struct mtls_channel *default_channel;
+    int accept_told; /* in this round */
+
+    struct mtls_list sleepers;   /* waiting threads */
+    struct mtls_waiter *waiters; /* for no channel: accept, flush, handshake */
+    struct mtls_waiter *poller;  /* the one that polls the descriptor */
+    int poller_events;
+    int wake_fd; /* eventfd that ends its poll; -1 not made */
+
+    MTLS_msg_cb msg_cb;
+    void *msg_arg;
+    BIO_info_cb *info_cb;
+};
+
+struct mtls_mux *mtls_mux_new(const struct mtls_mux *like);
+void mtls_mux_up_ref(struct mtls_mux *mux);
+/* mtls_mux_free lets go of one reference; the last sends what is queued. */
+void mtls_mux_free(struct mtls_mux *mux);
+
+void mtls_mux_attach(struct mtls_mux *mux, BIO *next);
+void mtls_mux_detach(struct mtls_mux *mux);
+
+/*
+ * mtls_mux_ready makes the session usable: does the handshake below. 1 done,
+ * 0 retry (only where |may_wait| is 0 or the session does not block), -1
+ * failed, with an error on the queue.
+ */
+int mtls_mux_ready(struct mtls_mux *mux, int may_wait);
+
+/* mtls_mux_send gives the transport what it takes. */
+void mtls_mux_send(struct mtls_mux *mux);
+
+/* What a caller of mtls_mux_receive has enough of. */
+enum mtls_mux_want {
+    MTLS_WANT_ALL,    /* whatever the transport has */
+    MTLS_WANT_ANSWER, /* to the channel's Request */
+    MTLS_WANT_OCTETS, /* |enough|, or as many as there are in a row */
+    MTLS_WANT_ROOM    /* for a write */
+};
+
+/*
+ * mtls_mux_receive takes what the transport has, until |channel| has what is
+ * wanted or more than |limit| octets were taken: then mux->in_more is set,
+ * since what SSL holds no poll can see.
+ */
+void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
+                      const struct mtls_channel *channel, size_t enough,
+                      size_t limit);
+
+/* mtls_mux_flushed: all of the first |mark| octets are with the transport. */
+int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark);
+
+/* mtls_mux_shutdown sends close_notify: 1 done, 0 retry. */
+int mtls_mux_shutdown(struct mtls_mux *mux);
+
+/* mtls_mux_trace takes the callbacks that were set into use. */
+void mtls_mux_trace(struct mtls_mux *mux);
+
+/* The SSL below, or NULL. */
+SSL *mtls_mux_ssl(struct mtls_mux *mux);
+
+uint64_t mtls_mux_now(void);
+
+/* --- waiting (mux_wait.c) --- */
+
+/*
+ * mtls_mux_wait waits until something changed at |channel| (NULL: at the
+ * session) or the transport has moved, doing the I/O if nobody else is. The
+ * caller then looks again. Needs a descriptor: 0 when there is none.
+ */
+int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel);
+
+/* mtls_mux_sleep waits for mtls_mux_wake(mux, NULL) alone. */
+void mtls_mux_sleep(struct mtls_mux *mux);
+
+void mtls_mux_lock(struct mtls_mux *mux);
+void mtls_mux_unlock(struct mtls_mux *mux);
+
+/* mtls_mux_wake: |channel|, or what waits for the session, has changed. */
+void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel);
+void mtls_mux_wake_all(struct mtls_mux *mux);
+
+/* mtls_mux_poll_again: the poller should look at what it polls for. */
+void mtls_mux_poll_again(struct mtls_mux *mux);
+
+int mtls_mux_fd(struct mtls_mux *mux);
+int mtls_mux_poll_events(const struct mtls_mux *mux);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * Waiting, for sessions that block. Of the threads that wait, one polls the
+ * descriptor, without the lock, and then does the I/O for all; the others
+ * sleep until what they wait for has changed, or until it is their turn to
+ * poll.
+ */
+#include "mux.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define AT_A_TIME (64 * 1024) /* octets, before those who wait may look */
+
+struct mtls_waiter {
+    struct mtls_list all;          /* link in mux->sleepers */
+    struct mtls_waiter *next_here; /* others at the same channel */
+    pthread_cond_t cond;
+    int woken;
+};
+
+int mtls_mux_fd(struct mtls_mux *mux)
+{
+    int fd = -1;
+
+    if (mux->next == NULL || BIO_get_fd(mux->next, &fd) <= 0)
+        return -1;
+    return fd;
+}
+
+int mtls_mux_poll_events(const struct mtls_mux *mux)
+{
+    int events = POLLIN;
+
+    if (!mux->up) {
+        events = BIO_should_read(mux->next) ? POLLIN : 0;
+        if (BIO_should_write(mux->next) || BIO_should_io_special(mux->next))
+            events |= POLLOUT;
+        return events;
+    }
+    if (mux->out_blocked || mux->in_wants_write)
+        events |= POLLOUT;
+    return events;
+}
+
+static void end_poll(struct mtls_mux *mux)
+{
+    uint64_t one = 1;
+    ssize_t n = write(mux->wake_fd, &one, sizeof(one));
+
+    (void)n; /* only full when it has been told already */
+}
+
+static void wake(struct mtls_mux *mux, struct mtls_waiter *w)
+{
+    w->woken = 1;
+    if (w == mux->poller)
+        end_poll(mux);
+    else
+        pthread_cond_signal(&w->cond);
+}
+
+void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel)
+{
+    struct mtls_waiter *w = channel != NULL ? channel->waiters : mux->waiters;
+
+    for (; w != NULL; w = w->next_here)
+        if (!w->woken)
+            wake(mux, w);
+}
+
+void mtls_mux_wake_all(struct mtls_mux *mux)
+{
+    struct mtls_list *at;
+
+    for (at = mux->sleepers.next; at != &mux->sleepers; at = at->next)
+        wake(mux, mtls_list_item(at, struct mtls_waiter, all));
+    if (mux->poller != NULL)
+        wake(mux, mux->poller);
+}
+
+void mtls_mux_poll_again(struct mtls_mux *mux)
+{
+    if (mux->poller != NULL &&
+        (mtls_mux_poll_events(mux) & ~mux->poller_events) != 0)
+        end_poll(mux);
+}
+
+static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
+{
+    struct pollfd fds[2] = {{.fd = mtls_mux_fd(mux)},
+                            {.fd = mux->wake_fd, .events = POLLIN}};
+    int in_more = mux->up && mux->in_more;
+    uint64_t count;
+
+    fds[0].events = (short)mtls_mux_poll_events(mux);
+    mux->poller = w;
+    mux->poller_events = fds[0].events;
+    pthread_mutex_unlock(&mux->lock);
+    poll(fds, 2, in_more ? 0 : -1);
+    pthread_mutex_lock(&mux->lock);
+    mux->poller = NULL;
+    if (fds[1].revents != 0) {
+        ssize_t n = read(mux->wake_fd, &count, sizeof(count));
+
+        (void)n;
+    }
+    if (mux->up && (in_more || fds[0].revents != 0)) {
+        mtls_mux_send(mux);
+        mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, AT_A_TIME);
+        mtls_mux_send(mux);
+    }
+}
+
+static void sleep_on(struct mtls_mux *mux, struct mtls_waiter *w)
+{
+    mtls_list_append(&mux->sleepers, &w->all);
+    while (!w->woken)
+        pthread_cond_wait(&w->cond, &mux->lock);
+    mtls_list_remove(&w->all);
+}
+
+/* The head of the list that is woken for |channel|, or for the session. */
+static struct mtls_waiter **list_of(struct mtls_mux *mux,
+                                    struct mtls_channel *channel)
+{
+    return channel != NULL ? &channel->waiters : &mux->waiters;
+}
+
+static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
+                   int may_poll)
+{
+    struct mtls_waiter w = {.woken = 0};
+    struct mtls_waiter **at = list_of(mux, channel);
+
+    if (pthread_cond_init(&w.cond, NULL) != 0)
+        return 0;
+    mtls_list_init(&w.all);
+    w.next_here = *at;
+    *at = &w;
+    if (may_poll && mux->poller == NULL)
+        poll_once(mux, &w);
+    else
+        sleep_on(mux, &w);
+    for (at = list_of(mux, channel); *at != NULL; at = &(*at)->next_here) {
+        if (*at == &w) {
+            *at = w.next_here;
+            break;
+        }
+    }
+    pthread_cond_destroy(&w.cond);
+    return 1;
+}
+
+int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel)
+{
+    if (mtls_mux_fd(mux) < 0)
+        return 0;
+    if (mux->wake_fd < 0)
+        mux->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    return mux->wake_fd >= 0 && wait_as(mux, channel, 1);
+}
+
+void mtls_mux_sleep(struct mtls_mux *mux)
+{
+    wait_as(mux, NULL, 0);
+}
+
+void mtls_mux_lock(struct mtls_mux *mux)
+{
+    pthread_mutex_lock(&mux->lock);
+}
+
+/* Somebody has to poll, as long as somebody waits. */
+void mtls_mux_unlock(struct mtls_mux *mux)
+{
+    if (mux->poller == NULL && !mtls_list_empty(&mux->sleepers))
+        wake(mux, mtls_list_item(mux->sleepers.next, struct mtls_waiter, all));
+    pthread_mutex_unlock(&mux->lock);
+}

@@ -1,0 +1,122 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "record.h"
+
+#include <stdlib.h>
+
+struct mtls_record *mtls_records_take(struct mtls_records *records)
+{
+    struct mtls_record *record = records->spare;
+
+    records->spare = NULL;
+    if (record == NULL)
+        record = malloc(sizeof(*record));
+    if (record == NULL)
+        return NULL;
+    record->next = NULL;
+    record->start = record->end = record->sealed = 0;
+    return record;
+}
+
+void mtls_records_give_back(struct mtls_records *records,
+                            struct mtls_record *record)
+{
+    if (records->spare == NULL)
+        records->spare = record;
+    else
+        free(record);
+}
+
+void mtls_records_add(struct mtls_records *records, struct mtls_record *record)
+{
+    if (records->tail == NULL)
+        records->head = record;
+    else
+        records->tail->next = record;
+    records->tail = record;
+    records->count++;
+    records->queued += record->end;
+}
+
+static void drop_head(struct mtls_records *records)
+{
+    struct mtls_record *record = records->head;
+
+    records->head = record->next;
+    if (records->head == NULL)
+        records->tail = NULL;
+    records->count--;
+    mtls_records_give_back(records, record);
+}
+
+void mtls_records_cleanup(struct mtls_records *records)
+{
+    while (records->head != NULL)
+        drop_head(records);
+    free(records->spare);
+    records->spare = NULL;
+}
+
+static int tail_fits(const struct mtls_records *records, size_t least)
+{
+    const struct mtls_record *tail = records->tail;
+
+    return tail != NULL && !tail->sealed &&
+           MTLS_RECORD_SIZE - tail->end >= least;
+}
+
+int mtls_records_has_room(const struct mtls_records *records, size_t least,
+                          unsigned int limit)
+{
+    return records->count < limit ||
+           (records->count == limit && tail_fits(records, least));
+}
+
+unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
+                                 unsigned int limit, size_t *room)
+{
+    if (!mtls_records_has_room(records, least, limit))
+        return NULL;
+    if (!tail_fits(records, least)) {
+        struct mtls_record *record = mtls_records_take(records);
+
+        if (record == NULL)
+            return NULL;
+        mtls_records_add(records, record);
+    }
+    *room = MTLS_RECORD_SIZE - records->tail->end;
+    return records->tail->data + records->tail->end;
+}
+
+void mtls_records_filled(struct mtls_records *records, size_t n)
+{
+    records->tail->end += (uint32_t)n;
+    records->queued += n;
+}
+
+const unsigned char *mtls_records_peek(struct mtls_records *records,
+                                       size_t *len)
+{
+    struct mtls_record *head = records->head;
+
+    if (head == NULL || head->start == head->end) {
+        *len = 0;
+        return NULL;
+    }
+    head->sealed = 1;
+    *len = head->end - head->start;
+    return head->data + head->start;
+}
+
+void mtls_records_sent(struct mtls_records *records, size_t n)
+{
+    struct mtls_record *head = records->head;
+
+    head->start += (uint32_t)n;
+    records->sent += n;
+    if (head->start == head->end)
+        drop_head(records);
+}

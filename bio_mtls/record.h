@@ -1,0 +1,73 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * The records under construction: a queue of buffers, each of which becomes
+ * one TLS record. Packets are packed into the last one until it is full or
+ * its sending has begun.
+ */
+#ifndef MTLS_RECORD_H
+#define MTLS_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MTLS_RECORD_SIZE 16384 /* a TLS record's plaintext (RFC 8446 5.1) */
+
+struct mtls_record {
+    struct mtls_record *next;
+    uint32_t start, end; /* what is still to be sent */
+    uint32_t sealed;     /* nothing may be added: a retry needs the same */
+    unsigned char data[MTLS_RECORD_SIZE];
+};
+
+struct mtls_records {
+    struct mtls_record *head, *tail;
+    struct mtls_record *spare; /* one is kept, so that sending allocates not */
+    unsigned int count;
+    uint64_t queued; /* octets that were ever put in */
+    uint64_t sent;   /* of those, given to the transport */
+};
+
+void mtls_records_cleanup(struct mtls_records *records);
+
+/*
+ * mtls_records_room lends room for at least |least| octets in the record under
+ * construction, or in a new one; NULL when that would be more than |limit|
+ * records, or out of memory.
+ */
+unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
+                                 unsigned int limit, size_t *room);
+void mtls_records_filled(struct mtls_records *records, size_t n);
+
+/* mtls_records_has_room asks, without taking memory. */
+int mtls_records_has_room(const struct mtls_records *records, size_t least,
+                          unsigned int limit);
+
+/*
+ * A record may also be filled outside the queue: mtls_records_take lends an
+ * empty one (NULL: out of memory), which goes to the queue's end by
+ * mtls_records_add or, unused, back by mtls_records_give_back.
+ */
+struct mtls_record *mtls_records_take(struct mtls_records *records);
+void mtls_records_add(struct mtls_records *records, struct mtls_record *record);
+void mtls_records_give_back(struct mtls_records *records,
+                            struct mtls_record *record);
+
+/*
+ * mtls_records_peek lends what is to be sent next. It is the same until
+ * mtls_records_sent(), as SSL_write() asks of a retry.
+ */
+const unsigned char *mtls_records_peek(struct mtls_records *records,
+                                       size_t *len);
+void mtls_records_sent(struct mtls_records *records, size_t n);
+
+/* mtls_records_waiting is how many octets are still to be sent. */
+static inline uint64_t mtls_records_waiting(const struct mtls_records *records)
+{
+    return records->queued - records->sent;
+}
+
+#endif

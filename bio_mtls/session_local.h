@@ -1,0 +1,122 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* What the files of the session share, and nobody else sees. */
+#ifndef MTLS_SESSION_LOCAL_H
+#define MTLS_SESSION_LOCAL_H
+
+#include "channel_table.h"
+#include "record.h"
+#include "session.h"
+
+#define MTLS_STAGING 1024    /* the longest packet that is kept whole */
+#define MTLS_ANSWERS 128     /* to what names no channel; then reading stops */
+#define MTLS_QUEUE_DATA 4    /* records that data may fill */
+#define MTLS_QUEUE_CONTROL 6 /* and with what channels owe */
+#define MTLS_MIN_WINDOW 512  /* below that a channel is not worth having */
+#define MTLS_ECHEC_KEPT 1000 /* octets of a peer's text */
+#define MTLS_SKIP_PAST 65536 /* octets past the credit, then fatal (D10) */
+#define MTLS_DATA_OCTETS 0x100 /* MTLS_MSG_DATA of the message hook */
+#define MTLS_DIRECT_LEAST 256  /* less goes through the staging buffer */
+
+/* An answer to a packet that names no channel of ours. */
+struct mtls_answer {
+    uint8_t type; /* MTLS_CONFIRMATION or MTLS_ECHEC */
+    uint8_t word; /* of an Echec: enum mtls_refusal */
+    uint32_t id;  /* or half */
+};
+
+/* D13's words, for refusals that the session decides by itself. */
+enum mtls_refusal {
+    MTLS_REFUSE_MALFORMED,
+    MTLS_REFUSE_COLLISION,
+    MTLS_REFUSE_SHORTAGE
+};
+
+/* Where the parser stands. */
+struct mtls_input {
+    unsigned char staging[MTLS_STAGING];
+    uint32_t start, end; /* octets not parsed yet */
+    uint32_t left;       /* of a packet's body, still to come */
+    uint32_t skip_limit; /* with |channel| NULL: more to skip is fatal */
+    struct mtls_channel *channel; /* whose data is |left| */
+    unsigned char *direct;        /* its buffer's room, where that was lent */
+};
+
+struct mtls_session {
+    struct mtls_session_config config;
+    struct mtls_session_hooks hooks;
+    void *app;
+    int is_client, ended, broken;
+    struct mtls_channel_table table;
+    struct mtls_pool pool;
+    struct mtls_records out;
+    struct mtls_input in;
+    struct mtls_answer answers[MTLS_ANSWERS];
+    unsigned int answers_first, answers_count;
+    struct mtls_list owing;   /* channels with something owed */
+    struct mtls_list turns;   /* writers that wait for room, first first */
+    struct mtls_list drafts;  /* channels with a filled draft (turn link) */
+    struct mtls_list backlog; /* Requests not taken yet (turn link) */
+    struct mtls_list ready, next_round;
+    unsigned int draft_count;
+    uint32_t asked, backlog_count;
+    struct mtls_flow_tune tune;
+    struct mtls_session_stats stats;
+};
+
+/*
+ * mtls_session_settle does what an event at a channel leaves to do: queues
+ * what is owed, gives back what is over, tells the layer above. The channel
+ * may be freed by it.
+ */
+void mtls_session_settle(struct mtls_channel *channel);
+
+/* mtls_session_changed: readiness may have changed. */
+void mtls_session_changed(struct mtls_channel *channel);
+
+/* mtls_session_reserve finds a half and the window's memory: 0 or a reason. */
+uint8_t mtls_session_reserve(struct mtls_channel *channel, int initiator);
+
+/* mtls_session_find is the channel that a whole id names, or NULL (D2). */
+struct mtls_channel *mtls_session_find(const struct mtls_session *session,
+                                       uint32_t id);
+
+/* mtls_session_answer queues one; the caller made sure of the room. */
+void mtls_session_answer(struct mtls_session *session, uint8_t type,
+                         uint32_t id, uint8_t word);
+
+/* mtls_session_room_freed: the writer that waits longest has its turn. */
+void mtls_session_room_freed(struct mtls_session *session);
+
+/* mtls_session_emit sends one channel's owed packets; 0: no room for all. */
+int mtls_session_emit(struct mtls_channel *channel);
+
+/* mtls_address_usable: D12, as far as the octets tell. */
+int mtls_address_usable(const struct mtls_address *address);
+
+/* mtls_text_escape makes a peer's text fit to be shown; NULL: no memory. */
+char *mtls_text_escape(const char *text, size_t len);
+
+/* mtls_session_sent_owed: all that the channel owed is in records. */
+void mtls_session_sent_owed(struct mtls_channel *channel);
+
+/* mtls_session_drop_draft forgets what write_room lent. */
+void mtls_session_drop_draft(struct mtls_channel *channel);
+
+/* mtls_session_flush_draft queues what write_room lent and wrote filled. */
+void mtls_session_flush_draft(struct mtls_channel *channel);
+
+/* mtls_session_memory_free: what windows may grow into. */
+uint64_t mtls_session_memory_free(const struct mtls_session *session);
+
+static inline uint64_t mtls_session_memory_left(const struct mtls_session *s)
+{
+    return s->config.session_memory > s->stats.window_memory
+               ? s->config.session_memory - s->stats.window_memory
+               : 0;
+}
+
+#endif

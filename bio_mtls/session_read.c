@@ -1,0 +1,87 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* The reader's side: what is read frees credit, and may earn a wider window. */
+#include "session_local.h"
+
+#include <string.h>
+
+/* All of it, or what the session's memory allows. */
+static void grow(struct mtls_channel *c, uint32_t wanted)
+{
+    struct mtls_session *s = c->session;
+    uint64_t most = mtls_session_memory_free(s);
+    uint32_t more = wanted < most ? wanted : (uint32_t)most;
+    uint32_t max_packet;
+
+    if (more == 0)
+        return;
+    mtls_flow_rx_grow(&c->in, more);
+    s->stats.window_memory += more;
+    max_packet = mtls_flow_max_packet(c->in.window, s->config.max_packet);
+    if (max_packet > c->in.max_packet) {
+        c->in.max_packet = max_packet;
+        c->owed |= MTLS_OWE_NEW_MAX;
+    }
+}
+
+static void acknowledge(struct mtls_channel *c, uint64_t now)
+{
+    struct mtls_session *s = c->session;
+    uint32_t coming = s->in.channel == c ? s->in.left : 0;
+    uint32_t elapsed = (uint32_t)now - c->acked_at;
+
+    mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
+    grow(c, mtls_flow_tune_wanted(&s->tune, &c->in, s->config.max_window,
+                                  elapsed));
+    c->acked_at = (uint32_t)now;
+    c->owed |= MTLS_OWE_ACK;
+    if (!mtls_list_linked(&c->owing))
+        mtls_list_append(&s->owing, &c->owing);
+}
+
+void mtls_session_drop(struct mtls_channel *c, size_t n, uint64_t now)
+{
+    struct mtls_session *s = c->session;
+
+    mtls_buffer_trim(&c->buffer, &s->pool);
+    if (n == 0)
+        return;
+    mtls_buffer_drop(&c->buffer, n);
+    mtls_flow_rx_read(&c->in, (uint32_t)n);
+    if (!mtls_channel_receives(c))
+        s->stats.window_memory -= mtls_flow_rx_close(&c->in);
+    else if (!(c->owed & MTLS_OWE_ACK) && mtls_flow_rx_due(&c->in))
+        acknowledge(c, now);
+}
+
+size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len,
+                         uint64_t now)
+{
+    unsigned char *out = data;
+    size_t done = 0, n;
+    const unsigned char *p;
+
+    while (done < len && (p = mtls_buffer_peek(&c->buffer, &n)) != NULL) {
+        if (n > len - done)
+            n = len - done;
+        memcpy(out + done, p, n);
+        mtls_session_drop(c, n, now);
+        done += n;
+    }
+    mtls_buffer_trim(&c->buffer, &c->session->pool);
+    return done;
+}
+
+int mtls_session_stuck(const struct mtls_channel *c)
+{
+    return c->in.granted == 0 && c->buffer.length != 0;
+}
+
+int mtls_session_amid(const struct mtls_session *s,
+                      const struct mtls_channel *c)
+{
+    return s->in.left != 0 && s->in.channel == c;
+}
