@@ -65,10 +65,16 @@ static int retry_connect(const struct mtls_io *io)
 
 /* --- errors --- */
 
-static int fail(uint8_t reason, const struct mtls_channel *c)
+static int fail(const struct mtls_io *io, uint8_t reason)
 {
-    if (reason == MTLS_R_CHANNEL_REFUSED && c->echec != NULL)
-        MTLS_raise_data(reason, "%s", c->echec);
+    const char *text = NULL;
+
+    if (reason == MTLS_R_CHANNEL_REFUSED)
+        text = io->channel->echec;
+    else if (mtls_session_ended(io->mux->session) || io->mux->write_failed)
+        text = ERR_reason_error_string(io->mux->lost_error);
+    if (text != NULL)
+        MTLS_raise_data(reason, "%s", text);
     else
         MTLS_raise(reason);
     return -1;
@@ -79,10 +85,10 @@ static int fail_write(const struct mtls_io *io)
     const struct mtls_channel *c = io->channel;
 
     if (c->tx_reason != 0)
-        return fail(c->tx_reason, c);
+        return fail(io, c->tx_reason);
     if (c->tx != MTLS_TX_OPEN)
-        return fail(MTLS_R_WRITE_AFTER_SHUTDOWN, c);
-    return fail(MTLS_R_TRANSPORT_FAILED, c);
+        return fail(io, MTLS_R_WRITE_AFTER_SHUTDOWN);
+    return fail(io, MTLS_R_TRANSPORT_FAILED);
 }
 
 /* --- waiting --- */
@@ -122,7 +128,7 @@ static int open_step(const struct mtls_io *io)
             return -1;
         reason = mtls_session_open(c);
         if (reason != 0)
-            return fail(reason, c);
+            return fail(io, reason);
         mtls_mux_send(io->mux);
         return 0;
     case MTLS_ASKED:
@@ -131,7 +137,7 @@ static int open_step(const struct mtls_io *io)
         return 1;
     case MTLS_OPENING:
         if (c->tx_reason != 0)
-            return fail(c->tx_reason, c);
+            return fail(io, c->tx_reason);
         return 0;
     default:
         return 1;
@@ -174,7 +180,7 @@ int mtls_io_open(const struct mtls_io *io)
         return -1;
     /* Opened, but perhaps over by now. */
     if (c->tx_reason != 0 && c->rx == MTLS_RX_FAILED)
-        return fail(c->rx_reason, c);
+        return fail(io, c->rx_reason);
     return 1;
 }
 
@@ -191,7 +197,7 @@ static int at_end(const struct mtls_io *io)
     struct mtls_channel *c = io->channel;
 
     mtls_session_told(c);
-    return c->rx == MTLS_RX_FAILED ? fail(c->rx_reason, c) : 0;
+    return c->rx == MTLS_RX_FAILED ? fail(io, c->rx_reason) : 0;
 }
 
 /*

@@ -243,6 +243,17 @@ static void clear_errors(void)
         ERR_clear_error();
 }
 
+/*
+ * A failure below is told by those calls that fail for it, not left on the
+ * queue of whoever happened to move octets.
+ */
+static void keep_error(struct mtls_mux *mux)
+{
+    if (mux->lost_error == 0)
+        mux->lost_error = ERR_peek_error();
+    ERR_clear_error();
+}
+
 /* 1 to go on, 0 when the transport is full. */
 static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
 {
@@ -255,6 +266,7 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
                 return 0;
             /* What the peer has sent before can still be read. */
             mux->write_failed = 1;
+            keep_error(mux);
             mtls_mux_wake_all(mux);
             n = len;
         }
@@ -307,6 +319,7 @@ static void refuse_unwanted(struct mtls_mux *mux)
 static void on_lost(struct mtls_mux *mux)
 {
     mux->clean_end = ended_cleanly(mux);
+    keep_error(mux);
     mtls_session_end(mux->session);
     mtls_mux_wake_all(mux);
 }

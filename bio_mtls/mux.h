@@ -41,6 +41,7 @@ struct mtls_mux {
     int in_more;        /* the transport may have more at once */
     int in_wants_write; /* reading needs the transport to take octets */
     int write_failed;
+    unsigned long lost_error; /* the lower BIO's own, when it failed */
     int clean_end; /* the peer said close_notify, or plain end-of-file */
     int shut;      /* close_notify was sent, or tried */
 
