@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -108,8 +109,12 @@ struct stacks stacks_new(enum stacks_kind kind, size_t pair_size)
     struct stacks stacks;
     BIO *a, *b;
 
-    if (kind == STACKS_TLS12_SOCKETS || kind == STACKS_TLS13_SOCKETS) {
-        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    signal(SIGPIPE, SIG_IGN);
+    if (kind == STACKS_TLS12_SOCKETS || kind == STACKS_TLS13_SOCKETS ||
+        kind == STACKS_NBIO_SOCKETS) {
+        int nbio = kind == STACKS_NBIO_SOCKETS ? SOCK_NONBLOCK : 0;
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | nbio, 0, fds), 0);
         a = BIO_new_socket(fds[0], BIO_CLOSE);
         b = BIO_new_socket(fds[1], BIO_CLOSE);
     } else {

@@ -19,8 +19,9 @@ struct stacks {
 };
 
 enum stacks_kind {
-    STACKS_PAIR,       /* a BIO pair, no TLS */
-    STACKS_TLS12_PAIR, /* TLS over a BIO pair */
+    STACKS_PAIR,         /* a BIO pair, no TLS */
+    STACKS_NBIO_SOCKETS, /* a non-blocking socketpair, no TLS */
+    STACKS_TLS12_PAIR,   /* TLS over a BIO pair */
     STACKS_TLS13_PAIR,
     STACKS_TLS12_SOCKETS, /* TLS over a blocking socketpair */
     STACKS_TLS13_SOCKETS,
