@@ -1,0 +1,60 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* The loop that both commands run in: turns, seconds, signals, the end. */
+#ifndef MTLS_APPS_APP_H
+#define MTLS_APPS_APP_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+struct link;
+struct local_sock;
+TAILQ_HEAD(link_list, link);
+struct chan;
+TAILQ_HEAD(local_list, local_sock);
+TAILQ_HEAD(chan_list, chan);
+
+/* How long a drain waits for channels, in milliseconds. */
+#define APP_DRAIN_MS 10000
+
+struct app {
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_idle_t idle;
+    uv_timer_t tick;
+    uv_signal_t signals[3];
+    struct link_list links;   /* all */
+    struct link_list work;    /* those with something to do this turn */
+    struct chan_list orphans; /* channels that outlive their link */
+    struct local_list linger; /* connections on their way out */
+    uint64_t drain_until;     /* 0: not draining */
+    int status;               /* the exit status */
+    int stopped;
+    void *command; /* the command's own state */
+    /* Stops what would bring new channels. Told once. */
+    void (*drain)(struct app *app);
+};
+
+/* app_init prepares the loop; 0, with a message, when it can't. */
+int app_init(struct app *app);
+
+/* app_run runs until nothing is left to wait for. Returns the exit status. */
+int app_run(struct app *app);
+
+/*
+ * app_drain ends the program once no channel is open any more, or after a
+ * while. A first SIGINT or SIGTERM does so too.
+ */
+void app_drain(struct app *app);
+
+/* app_quit ends it at once, as a second signal does. */
+void app_quit(struct app *app);
+
+/* app_wake makes the loop take another turn without waiting. */
+void app_wake(struct app *app);
+
+#endif

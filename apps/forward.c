@@ -1,0 +1,348 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "forward.h"
+#include "link.h"
+#include "tell.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What one forward moves before the others have their turn. */
+#define PIECES 8
+#define OCTETS (128 * 1024)
+
+#define ALL_EVENTS                                                 \
+    (MTLS_EVENT_READABLE | MTLS_EVENT_WRITABLE | MTLS_EVENT_OPEN | \
+     MTLS_EVENT_CLOSED)
+
+struct forward {
+    struct chan chan;
+    struct local *local;
+    forward_done *done;
+    void *arg;
+    unsigned opening : 1;     /* no Success yet */
+    unsigned local_full : 1;  /* its reader is slow: READABLE is not asked */
+    unsigned chan_ended : 1;  /* all was delivered, and the end too */
+    unsigned local_ended : 1; /* the local end has said all */
+    unsigned chan_full : 1;   /* a write was refused: wait for WRITABLE */
+    unsigned deaf : 1;        /* the peer has closed: it takes no more */
+    unsigned muted : 1;       /* READABLE is off */
+};
+
+/* --- the end ---------------------------------------------------------------
+ */
+
+/*
+ * The last step, whatever it was: nothing of |f| is used after it. In order
+ * the local end closes at once if it has said all, else it is heard out.
+ */
+static void finish(struct forward *f, enum chan_end how, const char *why)
+{
+    struct local *local = f->local;
+
+    tell_channel_close(&f->chan, how, why);
+    if (how == CHAN_ENDED)
+        (f->local_ended ? local->ops->close : local->ops->linger)(local);
+    else
+        local->ops->reset(local);
+    if (f->done != NULL)
+        f->done(f->arg, how, why);
+    chan_remove(&f->chan);
+    BIO_free(f->chan.bio);
+    ERR_clear_error();
+    free(f);
+}
+
+/* The local side broke: the peer is told by CloseRequest alone (D8). */
+static void give_up(struct forward *f, const char *why)
+{
+    if (!BIO_mtls_reset_channel(f->chan.bio))
+        ERR_clear_error();
+    finish(f, CHAN_RESET, why);
+}
+
+static void chan_failed(struct forward *f)
+{
+    const char *why;
+    enum chan_end how = chan_failure(&f->chan, &why);
+
+    finish(f, how, why);
+}
+
+static void abandon(struct chan *c)
+{
+    struct forward *f = (struct forward *)c;
+
+    if (!BIO_mtls_reset_channel(c->bio))
+        ERR_clear_error();
+    finish(f, CHAN_TRUNCATED, "given up");
+}
+
+/* --- moving ----------------------------------------------------------------
+ */
+
+/* The end of the channel's data: in order, or given up by the peer. */
+static int take_end(struct forward *f)
+{
+    if (BIO_mtls_was_reset(f->chan.bio)) {
+        finish(f, CHAN_RESET, "given up by the peer");
+        return 0;
+    }
+    f->chan_ended = 1;
+    f->local->ops->end(f->local);
+    return 1;
+}
+
+/* The channel has nothing more just now, or ever. 0 when |f| is gone. */
+static int take_nothing(struct forward *f, int n)
+{
+    if (BIO_should_retry(f->chan.bio))
+        return 1;
+    if (n == 0)
+        return take_end(f);
+    chan_failed(f);
+    return 0;
+}
+
+/* Whether there is more in the channel, the end included, without asking the
+ * transport for it. */
+static int has_more(BIO *bio)
+{
+    return BIO_pending(bio) > 0 || BIO_eof(bio);
+}
+
+/* Sends out of the channel's receive buffer. 0 when |f| is gone. */
+static int to_local(struct forward *f)
+{
+    BIO *bio = f->chan.bio;
+    size_t moved = 0;
+    char *p;
+
+    for (int i = 0; i < PIECES && moved < OCTETS; i++) {
+        int n = BIO_nread0(bio, &p);
+        ssize_t sent;
+
+        if (n <= 0)
+            return take_nothing(f, n);
+        sent = f->local->ops->write(f->local, p, (size_t)n);
+        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+            give_up(f, strerror(errno));
+            return 0;
+        }
+        if (sent > 0) {
+            BIO_nread(bio, &p, (int)sent);
+            moved += (size_t)sent;
+        }
+        if (sent < n) {
+            f->local_full = 1;
+            return 1;
+        }
+        if (!has_more(bio))
+            return 1;
+    }
+    if (f->chan.link != NULL)
+        link_again(f->chan.link);
+    else
+        f->local_full = 1; /* POLLOUT takes the place of READABLE */
+    return 1;
+}
+
+/* The channel takes no more: now, or ever. 0 when |f| is gone. */
+static int take_refusal(struct forward *f)
+{
+    if (BIO_should_retry(f->chan.bio)) {
+        f->chan_full = 1;
+        if (f->chan.link != NULL)
+            link_refused(f->chan.link);
+        return 1;
+    }
+    /* Reading will say why; until then what has arrived is delivered. */
+    ERR_clear_error();
+    f->deaf = 1;
+    return 1;
+}
+
+/* Receives into the record under construction. 0 when |f| is gone. */
+static int from_local(struct forward *f)
+{
+    BIO *bio = f->chan.bio;
+    size_t moved = 0;
+    char *p;
+
+    for (int i = 0; i < PIECES && moved < OCTETS; i++) {
+        int room = BIO_nwrite0(bio, &p);
+        ssize_t n;
+
+        if (room <= 0)
+            return take_refusal(f);
+        n = f->local->ops->read(f->local, p, (size_t)room);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return 1;
+        if (n < 0) {
+            give_up(f, strerror(errno));
+            return 0;
+        }
+        if (n == 0) {
+            f->local_ended = 1;
+            return BIO_shutdown_wr(bio) > 0 || take_refusal(f);
+        }
+        BIO_nwrite(bio, &p, (int)n);
+        moved += (size_t)n;
+        if (n < room)
+            return 1;
+    }
+    return 1;
+}
+
+/* Looks at where things stand: over, or what to wait for. */
+static void settle(struct forward *f)
+{
+    int mute = f->local_full || f->chan_ended;
+    int want = f->local_full ? LOCAL_OUT : 0;
+
+    if (f->chan_ended && (f->local_ended || f->deaf)) {
+        if (f->local_ended || f->chan.link != NULL)
+            finish(f, CHAN_ENDED, "");
+        else
+            finish(f, CHAN_TRUNCATED, "the session ended first");
+        return;
+    }
+    if (!f->opening && !f->local_ended && !f->chan_full && !f->deaf)
+        want |= LOCAL_IN;
+    if (f->chan.link != NULL)
+        link_written(f->chan.link);
+    if (mute != f->muted) {
+        f->muted = (unsigned)mute & 1;
+        (void)BIO_mtls_set_events(
+            f->chan.bio, mute ? ALL_EVENTS & ~MTLS_EVENT_READABLE : ALL_EVENTS);
+    }
+    f->local->ops->want(f->local, want);
+}
+
+/* --- events ----------------------------------------------------------------
+ */
+
+/* The local end: readable, writable, or broken. */
+static void on_local(struct local *local, int events)
+{
+    struct forward *f = local->owner;
+
+    if ((events & LOCAL_BROKEN) != 0) {
+        give_up(f, "the local connection broke");
+        return;
+    }
+    if ((events & LOCAL_OUT) != 0 && f->local_full) {
+        f->local_full = 0;
+        if (!to_local(f))
+            return;
+    }
+    if ((events & LOCAL_IN) != 0 && !f->opening && !f->chan_full &&
+        !f->local_ended && !f->deaf && !from_local(f))
+        return;
+    settle(f);
+}
+
+/* The peer's answer to our Request. 0 when |f| is gone. */
+static int on_answer(struct forward *f, int events)
+{
+    if ((events & MTLS_EVENT_OPEN) != 0) {
+        f->opening = 0;
+        tell_channel_open(&f->chan);
+    } else if ((events & MTLS_EVENT_CLOSED) != 0) {
+        char *p;
+
+        BIO_nread0(f->chan.bio, &p); /* puts the reason on the queue */
+        chan_failed(f);
+        return 0;
+    }
+    return 1;
+}
+
+static void on_ready(struct chan *c, int events)
+{
+    struct forward *f = (struct forward *)c;
+
+    if (f->opening && !on_answer(f, events))
+        return;
+    if ((events & MTLS_EVENT_CLOSED) != 0)
+        f->deaf = 1;
+    if ((events & MTLS_EVENT_READABLE) != 0 && !f->local_full &&
+        !f->chan_ended && !f->opening && !to_local(f))
+        return;
+    if ((events & MTLS_EVENT_WRITABLE) != 0 && f->chan_full) {
+        f->chan_full = 0;
+        if (!f->deaf && !f->local_ended && !from_local(f))
+            return;
+    }
+    settle(f);
+}
+
+static const char *state(const struct chan *c)
+{
+    const struct forward *f = (const struct forward *)c;
+
+    if (f->opening)
+        return "opening";
+    if (f->chan_ended)
+        return "in-ended";
+    if (f->local_ended)
+        return "out-ended";
+    return f->local_full ? "stalled" : "open";
+}
+
+static const struct chan_ops ops = {on_ready, abandon, state};
+
+static struct forward *forward_new(struct link *k, BIO *bio,
+                                   struct local *local)
+{
+    struct forward *f = calloc(1, sizeof(*f));
+
+    if (f == NULL)
+        return NULL;
+    f->local = local;
+    local->owner = f;
+    local->ready = on_local;
+    chan_add(&f->chan, &ops, k, bio);
+    return f;
+}
+
+int forward_open(struct link *k, const char *destination, const char *source,
+                 struct local *local, forward_done *done, void *arg)
+{
+    BIO *bio = BIO_new_mtls_channel(k->m, destination);
+    struct forward *f;
+
+    if (bio == NULL || (source != NULL && !BIO_mtls_set_source(bio, source)) ||
+        (BIO_do_connect(bio) <= 0 && !BIO_should_retry(bio)) ||
+        (f = forward_new(k, bio, local)) == NULL) {
+        local->ops->reset(local);
+        BIO_free(bio);
+        return 0;
+    }
+    f->done = done;
+    f->arg = arg;
+    f->opening = 1;
+    settle(f);
+    return 1;
+}
+
+int forward_accept(struct link *k, BIO *bio, struct local *local)
+{
+    struct forward *f;
+
+    if (BIO_do_handshake(bio) <= 0 ||
+        (f = forward_new(k, bio, local)) == NULL) {
+        ERR_clear_error();
+        local->ops->reset(local);
+        BIO_free(bio);
+        return 0;
+    }
+    tell_channel_open(&f->chan);
+    settle(f);
+    return 1;
+}

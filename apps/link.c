@@ -1,0 +1,368 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "link.h"
+#include "tell.h"
+#include "tls_conf.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What may wait in the socket, so that a small channel is not far behind. */
+#define SOCKET_QUEUE (128 * 1024)
+/* Times that writers get room again in one turn of the loop. */
+#define ROUNDS 4
+/* Channels that are accepted in one turn. */
+#define ACCEPTS 256
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void want_work(struct link *k)
+{
+    if (k->has_work)
+        return;
+    k->has_work = 1;
+    TAILQ_INSERT_TAIL(&k->app->work, k, work_node);
+}
+
+void link_written(struct link *k)
+{
+    want_work(k);
+}
+
+void link_refused(struct link *k)
+{
+    k->refused = 1;
+    want_work(k);
+}
+
+void link_again(struct link *k)
+{
+    k->again = 1;
+    want_work(k);
+    app_wake(k->app);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct link *k = poll->data;
+
+    (void)events;
+    if (status < 0)
+        k->armed = 0; /* libuv has stopped it; the socket will say why */
+    k->must_process = 1;
+    want_work(k);
+}
+
+static void arm(struct link *k, int events)
+{
+    if (events == k->armed)
+        return;
+    k->armed = events;
+    if (events == 0)
+        uv_poll_stop(&k->poll);
+    else if (uv_poll_start(&k->poll, events, on_poll) != 0)
+        k->armed = 0;
+}
+
+/* Only what does not fail for another reason: hints to the kernel. */
+static void tune_socket(int fd)
+{
+    const struct {
+        int level, name, value;
+    } wishes[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                  {IPPROTO_TCP, TCP_NOTSENT_LOWAT, SOCKET_QUEUE},
+                  {SOL_SOCKET, SO_KEEPALIVE, 1},
+                  {IPPROTO_TCP, TCP_KEEPIDLE, 30},
+                  {IPPROTO_TCP, TCP_KEEPINTVL, 10},
+                  {IPPROTO_TCP, TCP_KEEPCNT, 3}};
+
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++)
+        setsockopt(fd, wishes[i].level, wishes[i].name, &wishes[i].value,
+                   sizeof(wishes[i].value));
+}
+
+static int set_limits(BIO *m, const struct options *o)
+{
+    return BIO_mtls_set_default_channel_mode(m, MTLS_DEFAULT_CHANNEL_OFF) &&
+           BIO_mtls_set_cork(m, 1) &&
+           (o->channels < 0 || BIO_mtls_set_max_channels(m, o->channels)) &&
+           (o->window < 0 || (BIO_mtls_set_window(m, o->window) &&
+                              BIO_mtls_set_max_window(m, o->window))) &&
+           (o->max_packet < 0 || BIO_mtls_set_max_packet(m, o->max_packet)) &&
+           (o->session_memory < 0 ||
+            BIO_mtls_set_session_memory(m, o->session_memory));
+}
+
+/* The stack: the multiplexer, TLS, the socket. Takes |ssl|. */
+static BIO *make_stack(int fd, SSL *ssl, const struct options *o)
+{
+    BIO *socket = BIO_new_socket(fd, BIO_NOCLOSE);
+    BIO *tls = BIO_new(BIO_f_ssl());
+    BIO *m = BIO_new(BIO_f_mtls());
+
+    if (tls != NULL)
+        BIO_set_ssl(tls, ssl, BIO_CLOSE);
+    else
+        SSL_free(ssl);
+    if (socket == NULL || tls == NULL || m == NULL || !set_limits(m, o)) {
+        BIO_free(m);
+        BIO_free(tls);
+        BIO_free(socket);
+        return NULL;
+    }
+    BIO_push(tls, socket);
+    return BIO_push(m, tls);
+}
+
+static void learn_peer(struct link *k)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    text_copy(k->peer, sizeof(k->peer), "?");
+    if (getpeername(k->fd, (struct sockaddr *)&addr, &len) == 0)
+        addr_text(k->peer, (struct sockaddr *)&addr, len);
+}
+
+struct link *link_new(struct app *app, int fd, SSL *ssl,
+                      const struct options *o, const struct link_ops *ops,
+                      void *owner)
+{
+    struct link *k = calloc(1, sizeof(*k));
+
+    if (k == NULL || uv_poll_init(&app->loop, &k->poll, fd) != 0) {
+        free(k);
+        SSL_free(ssl);
+        close(fd);
+        return NULL;
+    }
+    k->app = app;
+    k->ops = ops;
+    k->options = o;
+    k->owner = owner;
+    k->fd = fd;
+    k->ssl = ssl;
+    k->poll.data = k;
+    k->started = k->active = k->answered = uv_now(&app->loop);
+    k->reads = 1;
+    TAILQ_INIT(&k->channels);
+    TAILQ_INSERT_TAIL(&app->links, k, node);
+    tune_socket(fd);
+    learn_peer(k);
+    k->m = make_stack(fd, ssl, o);
+    if (k->m == NULL) {
+        k->ssl = NULL;
+        link_close(k, LINK_FAILED, "out of memory, or a limit out of range");
+    } else {
+        tell_trace(k->m, o);
+    }
+    want_work(k);
+    app_wake(app);
+    return k;
+}
+
+void link_close(struct link *k, enum link_end how, const char *why)
+{
+    if (k->doomed)
+        return;
+    k->doomed = 1;
+    k->end = how;
+    report_escape(k->why, sizeof(k->why), why);
+    want_work(k);
+    app_wake(k->app);
+}
+
+/* Why the last call failed: OpenSSL's queue, or what the system said. */
+static void fail(struct link *k, enum link_end how, int error)
+{
+    char why[sizeof(k->why)];
+
+    tls_error_text(why, sizeof(why), error);
+    link_close(k, how, why);
+}
+
+static void handshake(struct link *k)
+{
+    char why[sizeof(k->why)];
+    int ok;
+
+    ERR_clear_error();
+    errno = 0;
+    ok = BIO_do_handshake(k->m) == 1;
+    if (ok) {
+        k->state = LINK_OPEN;
+        k->must_process = 1;
+        tell_session_open(k);
+        k->ops->opened(k);
+        return;
+    }
+    if (BIO_should_retry(k->m)) {
+        arm(k, (BIO_should_read(k->m) ? UV_READABLE : 0) |
+                   (BIO_should_write(k->m) ? UV_WRITABLE : 0));
+    } else if (tls_verify_text(k->ssl, why, sizeof(why))) {
+        ERR_clear_error();
+        link_close(k, LINK_UNVERIFIED, why);
+    } else {
+        fail(k, LINK_NO_HANDSHAKE, errno);
+    }
+}
+
+static void accept_channels(struct link *k)
+{
+    BIO *c;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        c = BIO_mtls_accept_channel(k->m);
+        if (c == NULL)
+            return;
+        k->ops->requested(k, c);
+    }
+    k->again = 1;
+}
+
+/* Tells channels what became possible; returns how many were told. */
+static size_t dispatch(struct link *k)
+{
+    size_t told = 0;
+    int events;
+    BIO *b;
+
+    while ((b = BIO_mtls_next_ready(k->m, &events)) != NULL) {
+        struct chan *c = (struct chan *)(void *)BIO_get_callback_arg(b);
+
+        told++;
+        if (b == k->m)
+            accept_channels(k);
+        else if (c != NULL)
+            c->ops->ready(c, events);
+    }
+    return told;
+}
+
+/* Sends what was written. 0 when the transport takes no more for now. */
+static int flush(struct link *k)
+{
+    ERR_clear_error();
+    if (BIO_flush(k->m) > 0)
+        return 1;
+    if (!BIO_should_retry(k->m))
+        k->must_process = 1; /* which will say why */
+    return 0;
+}
+
+/* What the multiplexer says of the session as a whole; 0 when it is over. */
+static int process(struct link *k)
+{
+    int rc, error;
+
+    ERR_clear_error();
+    errno = 0;
+    k->must_process = 0;
+    rc = BIO_mtls_process(k->m);
+    error = errno;
+    if (rc > 0) {
+        k->reads = rc == 2 || BIO_should_read(k->m);
+        k->must_process = rc == 2;
+        return 1;
+    }
+    if (rc == 0)
+        link_close(k, LINK_ENDED, "");
+    else
+        fail(k, LINK_FAILED, error);
+    return 0;
+}
+
+/*
+ * Moves octets both ways. Reading or writing a channel may have moved some
+ * too, so that who was refused, or stopped halfway, asks for another round;
+ * after a few of them other links have their turn.
+ */
+static void move(struct link *k)
+{
+    int alive = 1, clear = 1;
+
+    k->must_process |= k->again | k->refused;
+    for (int i = 0; i < ROUNDS; i++) {
+        if (k->must_process)
+            alive = process(k);
+        k->refused = k->again = 0;
+        dispatch(k);
+        clear = flush(k);
+        k->must_process |= k->again | (k->refused && clear);
+        if (!alive || !k->must_process)
+            break;
+    }
+    arm(k, (k->reads ? UV_READABLE : 0) | (clear ? 0 : UV_WRITABLE));
+}
+
+static void try_end(struct link *k)
+{
+    ERR_clear_error();
+    if (BIO_mtls_end(k->m) == 1 || !BIO_should_retry(k->m)) {
+        ERR_clear_error();
+        link_close(k, LINK_ENDED, "");
+    }
+}
+
+void link_end(struct link *k)
+{
+    if (k->state == LINK_HANDSHAKE) {
+        link_close(k, LINK_ENDED, "");
+    } else if (k->state == LINK_OPEN) {
+        k->state = LINK_ENDING;
+        k->started = uv_now(&k->app->loop);
+        want_work(k);
+        app_wake(k->app);
+    }
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* What has arrived for channels can still be read once this has gone. */
+static void finish(struct link *k)
+{
+    if (k->m != NULL) {
+        if (k->state != LINK_HANDSHAKE)
+            (void)BIO_mtls_end(k->m);
+        tell_session_close(k);
+        BIO_free_all(BIO_pop(k->m));
+    }
+    while (!TAILQ_EMPTY(&k->channels))
+        chan_orphan(TAILQ_FIRST(&k->channels));
+    k->ops->closed(k);
+    BIO_free(k->m);
+    ERR_clear_error();
+    TAILQ_REMOVE(&k->app->links, k, node);
+    if (k->has_work)
+        TAILQ_REMOVE(&k->app->work, k, work_node);
+    uv_close((uv_handle_t *)&k->poll, on_closed);
+    close(k->fd);
+}
+
+void link_pump(struct link *k)
+{
+    if (!k->doomed) {
+        if (k->state == LINK_HANDSHAKE)
+            handshake(k);
+        if (k->state != LINK_HANDSHAKE && !k->doomed)
+            move(k);
+        if (k->state == LINK_ENDING && !k->doomed)
+            try_end(k);
+    }
+    if (k->app->drain_until != 0 && k->n_channels == 0)
+        link_end(k);
+    if (k->doomed)
+        finish(k);
+    else if (k->must_process)
+        want_work(k);
+}

@@ -1,0 +1,101 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * One TLS connection with the multiplexer on it: the handshake, moving octets,
+ * telling channels what became possible, time limits, and its end.
+ */
+#ifndef MTLS_APPS_LINK_H
+#define MTLS_APPS_LINK_H
+
+#include "addr.h"
+#include "app.h"
+#include "chan.h"
+#include "options.h"
+
+#include <mtls/bio_mtls.h>
+#include <openssl/ssl.h>
+
+enum link_state {
+    LINK_HANDSHAKE,
+    LINK_OPEN,
+    LINK_ENDING /* close_notify is on its way */
+};
+
+/* Why a link ended. */
+enum link_end {
+    LINK_ENDED,        /* in order, by either side */
+    LINK_FAILED,       /* the transport or the peer's packets failed */
+    LINK_TIMED_OUT,    /* a limit of time */
+    LINK_NO_HANDSHAKE, /* the handshake failed */
+    LINK_UNVERIFIED    /* it failed because of the peer's certificate */
+};
+
+struct link_ops {
+    void (*opened)(struct link *k);
+    void (*requested)(struct link *k, BIO *channel); /* now the callee's */
+    void (*closed)(struct link *k); /* why says |end|; |k| goes with it */
+};
+
+struct link {
+    TAILQ_ENTRY(link) node;      /* of app->links */
+    TAILQ_ENTRY(link) work_node; /* of app->work, while |has_work| */
+    struct app *app;
+    const struct link_ops *ops;
+    const struct options *options;
+    void *owner;
+    uv_poll_t poll;
+    int fd;
+    int armed; /* what |poll| waits for */
+    SSL *ssl;
+    BIO *m;
+    enum link_state state;
+    struct chan_list channels;
+    size_t n_channels;
+    unsigned has_work : 1;     /* stands in app->work */
+    unsigned must_process : 1; /* the transport, or a writer, has moved */
+    unsigned refused : 1;      /* a write of this turn was refused */
+    unsigned again : 1;        /* there is more to do without waiting */
+    unsigned reads : 1;        /* the multiplexer wants to read */
+    unsigned doomed : 1;       /* ends with this turn */
+    enum link_end end;
+    char why[256]; /* the text of the end, "" when in order */
+    char peer[ADDR_TEXT_MAX];
+    uint64_t started;   /* uv_now() of the start, or of the last change ... */
+    uint64_t active;    /* ... of what octets have moved */
+    uint64_t answered;  /* ... of what came in, or of nothing being awaited */
+    MTLS_COUNTERS seen; /* at the last second */
+};
+
+/*
+ * link_new starts the handshake on a connected non-blocking |fd|. It takes
+ * |fd| and |ssl|, which knows its role already, also when it fails (NULL).
+ */
+struct link *link_new(struct app *app, int fd, SSL *ssl,
+                      const struct options *o, const struct link_ops *ops,
+                      void *owner);
+
+/* link_end ends the session in good order. ops->closed follows. */
+void link_end(struct link *k);
+
+/* link_close ends it at the end of this turn; ops->closed follows then. */
+void link_close(struct link *k, enum link_end how, const char *why);
+
+/* link_written: a channel was written to; it leaves at the end of the turn. */
+void link_written(struct link *k);
+
+/* link_refused: a write was refused and waits for its turn or for credit. */
+void link_refused(struct link *k);
+
+/* link_again: there is more to do, without waiting for the transport. */
+void link_again(struct link *k);
+
+/* link_pump does one turn's work; app calls it. */
+void link_pump(struct link *k);
+
+/* link_second applies the time limits; app calls it. */
+void link_second(struct link *k);
+
+#endif

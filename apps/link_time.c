@@ -1,0 +1,69 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* The time limits of a link, looked at once a second. */
+#include "link.h"
+
+#include <stdio.h>
+
+/* A client has no option for it; a server's default is the same. */
+#define HANDSHAKE_S 10
+/* How long a peer may leave our CloseRequests unanswered. */
+#define CONFIRMATION_S 30
+/* How long close_notify may take to leave. */
+#define ENDING_S 5
+
+static uint64_t seconds(const struct link *k, uint64_t since)
+{
+    return (uv_now(&k->app->loop) - since) / 1000;
+}
+
+static void time_out(struct link *k, const char *what, int64_t limit)
+{
+    char why[128];
+
+    snprintf(why, sizeof(why), "%s for %lld seconds", what, (long long)limit);
+    link_close(k, LINK_TIMED_OUT, why);
+}
+
+static void look_at_session(struct link *k)
+{
+    int64_t idle = k->options->idle_timeout;
+    uint64_t now = uv_now(&k->app->loop);
+    MTLS_COUNTERS c = chan_counters(k->m);
+
+    if (c.octets_in != k->seen.octets_in || c.octets_out != k->seen.octets_out)
+        k->active = now;
+    if (c.octets_in != k->seen.octets_in || c.closing == 0)
+        k->answered = now;
+    k->seen = c;
+    if (idle > 0 && seconds(k, k->active) >= (uint64_t)idle)
+        time_out(k, "idle", idle);
+    else if (seconds(k, k->answered) >= CONFIRMATION_S)
+        time_out(k, "no ChannelCloseConfirmation", CONFIRMATION_S);
+}
+
+void link_second(struct link *k)
+{
+    int64_t limit = k->options->handshake_timeout > 0
+                        ? k->options->handshake_timeout
+                        : HANDSHAKE_S;
+
+    if (k->doomed)
+        return;
+    switch (k->state) {
+    case LINK_HANDSHAKE:
+        if (seconds(k, k->started) >= (uint64_t)limit)
+            time_out(k, "no handshake", limit);
+        break;
+    case LINK_OPEN:
+        look_at_session(k);
+        break;
+    case LINK_ENDING:
+        if (seconds(k, k->started) >= ENDING_S)
+            link_close(k, LINK_ENDED, "");
+        break;
+    }
+}

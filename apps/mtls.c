@@ -1,0 +1,86 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "commands.h"
+
+#include <openssl/crypto.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <uv.h>
+
+#ifndef MTLS_VERSION_TEXT
+#define MTLS_VERSION_TEXT "unknown"
+#endif
+
+/* Look-ups block their thread: with libuv's four, four slow names stop all. */
+#define LOOKUP_THREADS "64"
+
+static const struct {
+    const char *name;
+    int (*main)(int argc, char *argv[]);
+    const char *help;
+} commands[] = {
+    {"s_server", s_server_main, "accept sessions, connect their channels"},
+    {"s_client", s_client_main, "open a session, forward connections"},
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static int show_usage(FILE *to, int status)
+{
+    fprintf(to, "Usage: mtls COMMAND [options]\n"
+                "Multiplexed TLS: many channels over one TLS session.\n\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-10s  %s\n", commands[i].name, commands[i].help);
+    fprintf(to, "  %-10s  %s\n  %-10s  %s\n", "version", "what this is", "help",
+            "this text");
+    fprintf(to, "\nmtls COMMAND -help lists the options of a command.\n");
+    return status;
+}
+
+static int show_version(void)
+{
+    printf("mtls %s (MTLS-05), %s, libuv %s\n", MTLS_VERSION_TEXT,
+           OpenSSL_version(OPENSSL_VERSION), uv_version_string());
+    return EXIT_SUCCESS;
+}
+
+/* Each forwarded connection takes a descriptor. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+        limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    setenv("UV_THREADPOOL_SIZE", LOOKUP_THREADS, 0);
+}
+
+int main(int argc, char *argv[])
+{
+    const char *name;
+
+    if (argc < 2)
+        return show_usage(stderr, EXIT_USAGE);
+    name = argv[1] + strspn(argv[1], "-");
+    if (strcmp(name, "help") == 0)
+        return show_usage(stdout, EXIT_SUCCESS);
+    if (strcmp(name, "version") == 0)
+        return show_version();
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            signal(SIGPIPE, SIG_IGN);
+            raise_limits();
+            return commands[i].main(argc - 2, argv + 2);
+        }
+    }
+    fprintf(stderr, "mtls: %s: unknown command\n", argv[1]);
+    return show_usage(stderr, EXIT_USAGE);
+}

@@ -1,0 +1,98 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* The command line: tables of options, one parser, one help text from both. */
+#ifndef MTLS_APPS_OPTIONS_H
+#define MTLS_APPS_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A list of texts that belong to the command line. */
+struct strings {
+    const char **at;
+    size_t n;
+};
+
+/* Everything a command can be told. Numbers are -1 where not given. */
+struct options {
+    const char *command;
+    /* what to do */
+    const char *accept;
+    const char *connect;
+    const char *stdio; /* -W */
+    struct strings forwards;
+    struct strings allow;
+    int echo;
+    /* TLS */
+    const char *ca_file, *ca_path;
+    const char *cert, *key, *pass;
+    const char *servername;
+    const char *alpn;
+    const char *sess_in, *sess_out;
+    const char *keylog_file;
+    const char *provider_path;
+    struct strings providers;
+    struct strings conf;     /* name, value, name, value: for SSL_CONF_cmd() */
+    int64_t verify, require; /* -verify, -Verify: depth */
+    int verify_return_error;
+    int noverify;
+    int tls1_2, tls1_3;
+    /* limits of a session, and of the server */
+    int64_t channels, window, max_packet, session_memory;
+    int64_t sessions_max, handshake_timeout, idle_timeout;
+    /* what to show */
+    int msg, debug, state, brief, quiet, json;
+    int help;
+};
+
+enum option_kind {
+    OPTION_HEADING, /* of the help text: |help| alone */
+    OPTION_FLAG,    /* int, becomes 1 */
+    OPTION_TEXT,    /* const char * */
+    OPTION_NUMBER,  /* int64_t, min to max */
+    OPTION_LIST,    /* struct strings, may be repeated */
+    OPTION_CONF     /* kept in |conf| for SSL_CONF_cmd() */
+};
+
+struct option {
+    const char *name; /* without its dash; NULL ends a table */
+    enum option_kind kind;
+    size_t offset;
+    const char *argument; /* what the help text calls it */
+    const char *help;
+    int64_t min, max;
+};
+
+enum options_answer {
+    OPTIONS_OK,
+    OPTIONS_HELP,
+    OPTIONS_BAD
+};
+
+/*
+ * options_parse fills |o| from the arguments after the command's name, or says
+ * on standard error what is wrong. |tables| are those that the command takes,
+ * NULL last. After OPTIONS_HELP the help text has been shown.
+ */
+enum options_answer options_parse(struct options *o, const char *command,
+                                  const char *usage,
+                                  const struct option *const tables[], int argc,
+                                  char *argv[]);
+
+/* options_report makes report.h speak as the options say. */
+void options_report(const struct options *o);
+
+/* options_complain tells what is wrong with a command line. Returns 0. */
+int options_complain(const char *command, const char *name, const char *what);
+
+void options_free(struct options *o);
+
+/* The tables that both commands take. */
+extern const struct option options_tls[];
+extern const struct option options_session[];
+extern const struct option options_output[];
+
+#endif

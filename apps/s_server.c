@@ -1,0 +1,221 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* mtls s_server: accepts sessions and connects their channels. */
+#include "allow.h"
+#include "commands.h"
+#include "echo.h"
+#include "link.h"
+#include "listen.h"
+#include "report.h"
+#include "request.h"
+#include "tell.h"
+#include "tls_conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AT(member) offsetof(struct options, member)
+#define SESSIONS_MAX 1024
+/* A handshake older than this may be ended to make room for a new one. */
+#define HANDSHAKE_GRACE_MS 1000
+
+/* clang-format off */
+static const struct option options_server[] = {
+    {NULL, OPTION_HEADING, 0, NULL, "What it serves", 0, 0},
+    {"accept", OPTION_TEXT, AT(accept), "[HOST:]PORT",
+     "where to accept sessions; without HOST, all addresses", 0, 0},
+    {"allow", OPTION_LIST, AT(allow), "DEST",
+     "where channels may go: HOST:PORT, HOST:*, CIDR, CIDR:PORT,\n"
+     "[V6]:PORT, *:PORT, *:*, unix:/path; may be repeated.\n"
+     "Without it loopback alone, with it only what is named", 0, 0},
+    {"echo", OPTION_FLAG, AT(echo), NULL,
+     "answer every channel itself, with what it sends", 0, 0},
+    {"sessions_max", OPTION_NUMBER, AT(sessions_max), "N",
+     "sessions at a time (1024)", 1, 1000000},
+    {"handshake_timeout", OPTION_NUMBER, AT(handshake_timeout), "S",
+     "seconds that a handshake may take (10)", 1, 3600},
+    {"idle_timeout", OPTION_NUMBER, AT(idle_timeout), "S",
+     "seconds without an octet that end a session (0: none do)", 0, 31536000},
+    {"verify", OPTION_NUMBER, AT(verify), "DEPTH",
+     "ask clients for a certificate", 0, 100},
+    {"Verify", OPTION_NUMBER, AT(require), "DEPTH",
+     "refuse clients without one", 0, 100},
+    {NULL, OPTION_HEADING, 0, NULL, NULL, 0, 0},
+};
+/* clang-format on */
+
+static const struct option *const tables[] = {
+    options_server, options_tls, options_session, options_output, NULL};
+
+struct server {
+    struct app app;
+    struct options o;
+    SSL_CTX *ctx;
+    struct allow *allow;
+    struct listener *listener;
+    int64_t n_links;
+};
+
+/* --- sessions --------------------------------------------------------------
+ */
+
+static struct server *server_of(const struct link *k)
+{
+    return k->app->command;
+}
+
+static void on_opened(struct link *k)
+{
+    k->owner = dial_pool_new(&k->app->loop);
+    if (k->owner == NULL)
+        link_close(k, LINK_FAILED, "out of memory");
+}
+
+static void on_requested(struct link *k, BIO *bio)
+{
+    struct server *s = server_of(k);
+
+    if (s->app.drain_until != 0)
+        request_refuse(k, bio, "resource-shortage: this server is ending");
+    else if (s->o.echo)
+        echo_new(k, bio);
+    else
+        request_new(k, bio, k->owner, s->allow);
+}
+
+static void on_closed(struct link *k)
+{
+    dial_pool_free(k->owner);
+    server_of(k)->n_links--;
+}
+
+static const struct link_ops ops = {on_opened, on_requested, on_closed};
+
+/*
+ * T4: of too many connections the one that has been in its handshake for
+ * longest makes room, since those that mean it are done within a moment.
+ */
+static int make_room(struct server *s)
+{
+    uint64_t now = uv_now(&s->app.loop);
+    struct link *k;
+
+    TAILQ_FOREACH(k, &s->app.links, node)
+    {
+        if (k->state == LINK_HANDSHAKE && !k->doomed &&
+            now - k->started >= HANDSHAKE_GRACE_MS) {
+            link_close(k, LINK_TIMED_OUT, "had to make room");
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void on_accept(void *arg, int fd, const char *source)
+{
+    struct server *s = arg;
+    int64_t most = s->o.sessions_max > 0 ? s->o.sessions_max : SESSIONS_MAX;
+    SSL *ssl;
+
+    if (s->n_links >= most && !make_room(s)) {
+        report_note("%s turned away: %lld sessions are open", source,
+                    (long long)s->n_links);
+        close(fd);
+        return;
+    }
+    ssl = SSL_new(s->ctx);
+    if (ssl == NULL) {
+        report_error("%s turned away", source);
+        close(fd);
+        return;
+    }
+    SSL_set_accept_state(ssl);
+    if (link_new(&s->app, fd, ssl, &s->o, &ops, NULL) != NULL)
+        s->n_links++;
+}
+
+/* --- the command -----------------------------------------------------------
+ */
+
+static void on_drain(struct app *app)
+{
+    struct server *s = app->command;
+
+    listener_free(s->listener);
+    s->listener = NULL;
+}
+
+static int check(struct server *s, struct endpoint *where)
+{
+    if (s->o.accept == NULL)
+        return options_complain(s->o.command, "-accept", ": it is needed");
+    if (!endpoint_parse(where, s->o.accept, 1) || where->kind == ADDR_UNIX)
+        return options_complain(s->o.command, "-accept", ": not [HOST:]PORT");
+    if (s->o.cert == NULL)
+        return options_complain(s->o.command, "-cert", ": it is needed");
+    s->allow = allow_new();
+    for (size_t i = 0; s->allow != NULL && i < s->o.allow.n; i++) {
+        if (!allow_add(s->allow, s->o.allow.at[i]))
+            return options_complain(s->o.command, s->o.allow.at[i],
+                                    ": not what -allow takes");
+    }
+    return s->allow != NULL;
+}
+
+static void start(struct server *s, const struct endpoint *where)
+{
+    s->app.status = EXIT_FAILURE;
+    s->ctx = tls_conf_new(&s->o, 1);
+    if (s->ctx != NULL)
+        s->listener = listener_new(&s->app, where, "sessions", on_accept, s);
+    if (s->listener == NULL) {
+        app_quit(&s->app);
+        return;
+    }
+    s->app.status = EXIT_SUCCESS;
+    listener_start(s->listener);
+}
+
+static int serve(struct server *s)
+{
+    struct endpoint where;
+
+    options_report(&s->o);
+    if (!check(s, &where))
+        return EXIT_USAGE;
+    s->app.command = s;
+    s->app.drain = on_drain;
+    if (!app_init(&s->app))
+        return EXIT_FAILURE;
+    start(s, &where);
+    return app_run(&s->app);
+}
+
+int s_server_main(int argc, char *argv[])
+{
+    struct server s = {0};
+    int status = EXIT_USAGE;
+
+    switch (options_parse(&s.o, "s_server",
+                          "mtls s_server -accept [HOST:]PORT -cert FILE "
+                          "[options]",
+                          tables, argc, argv)) {
+    case OPTIONS_OK:
+        status = serve(&s);
+        break;
+    case OPTIONS_HELP:
+        status = EXIT_SUCCESS;
+        break;
+    case OPTIONS_BAD:
+        break;
+    }
+    tls_conf_free(s.ctx);
+    allow_free(s.allow);
+    options_free(&s.o);
+    tell_trace_end();
+    return status;
+}
