@@ -330,11 +330,9 @@ static void on_broken(struct mtls_mux *mux)
     SSL *ssl = mtls_mux_ssl(mux);
 
     mtls_mux_send(mux);
-    if (ssl != NULL) {
-        SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), SSL_get_session(ssl));
-        SSL_set_session(ssl, NULL);
-    }
     mtls_mux_shutdown(mux);
+    if (ssl != NULL)
+        SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), SSL_get_session(ssl));
     mtls_mux_wake_all(mux);
 }
 
