@@ -330,7 +330,7 @@ static int make_room(const struct mtls_io *io, int *tried)
     mtls_mux_send(io->mux);
     mtls_mux_receive(io->mux, MTLS_WANT_ROOM, io->channel, 0, SIZE_MAX);
     mtls_mux_send(io->mux);
-    if (!*tried) {
+    if (mtls_session_guarantee(io->channel) != 0 && !*tried) {
         *tried = 1;
         return 1;
     }

@@ -10,7 +10,7 @@
  * channel's packet has to wait for. A writer that finds no room stands in
  * |turns|. While somebody stands there, a writer gets one record's worth a
  * turn, and may not overtake; one that has room and does not use it loses its
- * place after others were sent back for it twice.
+ * place after another came back in vain twice.
  */
 #include "session_local.h"
 
@@ -235,11 +235,13 @@ void mtls_session_room_freed(struct mtls_session *s)
         mtls_session_changed(c);
 }
 
+/* Who is first now is told, or nobody ever might be. */
 static void leave_turns(struct mtls_channel *c)
 {
     if (mtls_list_linked(&c->turn)) {
         mtls_list_remove(&c->turn);
         c->passed_over = 0;
+        mtls_session_room_freed(c->session);
     }
 }
 
@@ -267,6 +269,8 @@ static int may_write(struct mtls_channel *c)
     if (!has_room(s))
         return wait_for_turn(c);
     while ((first = first_in_turn(s)) != NULL && first != c) {
+        if (!mtls_list_linked(&c->turn)) /* the first time one just waits */
+            return wait_for_turn(c);
         if (first->passed_over < PASSED_OVER_MAX) {
             first->passed_over++;
             return wait_for_turn(c);
