@@ -280,25 +280,26 @@ static int process(struct link *k)
 }
 
 /*
- * Moves octets both ways. Reading or writing a channel may have moved some
- * too, so that who was refused, or stopped halfway, asks for another round;
- * after a few of them other links have their turn.
+ * Moves octets both ways. Reading or writing a channel, and sending, may make
+ * something possible for another: so until nobody is told anything, or for so
+ * many rounds that other links should have their turn.
  */
 static void move(struct link *k)
 {
     int alive = 1, clear = 1;
+    size_t told = 1;
 
-    k->must_process |= k->again | k->refused;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < ROUNDS && alive && told > 0; i++) {
+        if (k->again || (k->refused && clear))
+            k->must_process = 1;
+        k->refused = k->again = 0;
         if (k->must_process)
             alive = process(k);
-        k->refused = k->again = 0;
-        dispatch(k);
+        told = dispatch(k);
         clear = flush(k);
-        k->must_process |= k->again | (k->refused && clear);
-        if (!alive || !k->must_process)
-            break;
     }
+    if (told > 0 || k->again || (k->refused && clear))
+        k->must_process = 1;
     arm(k, (k->reads ? UV_READABLE : 0) | (clear ? 0 : UV_WRITABLE));
 }
 
