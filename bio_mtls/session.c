@@ -377,12 +377,18 @@ static void each_channel(struct mtls_session *s, channel_visit *visit)
     }
 }
 
-static void cut(struct mtls_channel *c)
+/* A Request that the program will not be asked about, or not any more. */
+static void undecided_no_more(struct mtls_channel *c)
 {
     if (c->life == MTLS_ASKED)
         c->session->asked--;
     if (c->queued)
         leave_backlog(c);
+}
+
+static void cut(struct mtls_channel *c)
+{
+    undecided_no_more(c);
     mtls_list_remove(&c->owing);
     mtls_channel_cut(c, c->session->broken ? MTLS_R_SESSION_DESYNCHRONISED
                                            : MTLS_R_TRUNCATED);
@@ -406,6 +412,7 @@ void mtls_session_end(struct mtls_session *s)
 
 static void close_in_order(struct mtls_channel *c)
 {
+    undecided_no_more(c);
     mtls_session_flush_draft(c);
     mtls_channel_close(c);
     mtls_session_settle(c);
