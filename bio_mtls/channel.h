@@ -103,6 +103,7 @@ struct mtls_channel {
     unsigned int marked : 1;      /* peer_half is in a set of the table's */
     unsigned int told_end : 1;    /* the reader has seen the end or the error */
     unsigned int wants_room : 1;  /* a write was refused */
+    unsigned int prompt : 1;      /* an Acknowledgment, within a round trip */
     unsigned int passed_over : 2; /* writes by others while it had the turn */
 };
 

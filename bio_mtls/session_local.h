@@ -109,6 +109,9 @@ void mtls_session_drop_draft(struct mtls_channel *channel);
 /* mtls_session_flush_draft queues what write_room lent and wrote filled. */
 void mtls_session_flush_draft(struct mtls_channel *channel);
 
+/* mtls_session_grow widens a window whose Acknowledgment is about to go. */
+void mtls_session_grow(struct mtls_channel *channel);
+
 /* mtls_session_memory_free: what windows may grow into. */
 uint64_t mtls_session_memory_free(const struct mtls_session *session);
 

@@ -144,6 +144,8 @@ int mtls_session_emit(struct mtls_channel *c)
                               &room);
         if (p == NULL)
             return 0;
+        if (owed == MTLS_OWE_ACK)
+            mtls_session_grow(c);
         n = put_owed(c, owed, p, room);
         mtls_records_filled(&s->out, n);
         say_sent(s, p[0], p, n);

@@ -8,14 +8,20 @@
 
 #include <string.h>
 
-/* All of it, or what the session's memory allows. */
-static void grow(struct mtls_channel *c, uint32_t wanted)
+/*
+ * Decided when the Acknowledgment goes, not when it falls due: a reader that
+ * takes a whole window at once would seem to be half a window behind.
+ */
+void mtls_session_grow(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
     uint64_t most = mtls_session_memory_free(s);
-    uint32_t more = wanted < most ? wanted : (uint32_t)most;
-    uint32_t max_packet;
+    uint32_t more = 0, max_packet;
 
+    if (c->prompt)
+        more = mtls_flow_tune_wanted(&s->tune, &c->in, s->config.max_window, 0);
+    if (more > most)
+        more = (uint32_t)most;
     if (more == 0)
         return;
     mtls_flow_rx_grow(&c->in, more);
@@ -34,8 +40,7 @@ static void acknowledge(struct mtls_channel *c, uint64_t now)
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
-    grow(c, mtls_flow_tune_wanted(&s->tune, &c->in, s->config.max_window,
-                                  elapsed));
+    c->prompt = elapsed <= s->tune.rtt;
     c->acked_at = (uint32_t)now;
     c->owed |= MTLS_OWE_ACK;
     if (!mtls_list_linked(&c->owing))
