@@ -1,0 +1,466 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* Two sessions: channels opened, used, half-closed and closed. */
+#include "core_link.h"
+
+#include <mtls/mtls_err.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct core_link link;
+
+/* The session has nothing left of what it had. */
+static void is_empty(const struct core_end *end)
+{
+    struct mtls_session_stats stats;
+
+    mtls_session_stats(end->session, &stats);
+    ck_assert_uint_eq(stats.channels, 0);
+    ck_assert_uint_eq(stats.closing, 0);
+    ck_assert_uint_eq(stats.window_memory, 0);
+    ck_assert(!mtls_session_wants_write(end->session));
+}
+
+static void both_empty(void)
+{
+    core_settle(&link);
+    is_empty(&link.client);
+    is_empty(&link.server);
+}
+
+/* --- opening --- */
+
+START_TEST(the_acceptor_learns_who_asks_for_what)
+{
+    const struct mtls_address to = {"db.example", 10, 5432};
+    const struct mtls_address from = {"2001:db8::1", 11, 60000};
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    a = mtls_channel_new(link.client.session, NULL);
+    ck_assert_ptr_null(mtls_channel_host(a));
+    ck_assert(mtls_channel_set_names(a, &to, &from));
+    ck_assert_int_eq(mtls_session_open(a), 0);
+    core_settle(&link);
+    ck_assert_int_eq(a->life, MTLS_OPENING);
+    ck_assert_ptr_null(link.server.changed);
+    ck_assert_uint_eq(mtls_session_backlog(link.server.session), 1);
+    b = mtls_session_next_asked(link.server.session);
+    ck_assert_ptr_nonnull(b);
+    ck_assert_uint_eq(mtls_session_backlog(link.server.session), 0);
+    ck_assert_str_eq(mtls_channel_host(b), "db.example");
+    ck_assert_str_eq(mtls_channel_port(b), "5432");
+    ck_assert_str_eq(mtls_channel_source_host(b), "2001:db8::1");
+    ck_assert_str_eq(mtls_channel_source(b), "[2001:db8::1]:60000");
+    ck_assert(mtls_session_accept(b));
+    ck_assert(!mtls_session_accept(b));
+    core_settle(&link);
+    ck_assert_int_eq(a->life, MTLS_OPEN);
+    ck_assert_uint_eq(mtls_channel_id(a), mtls_channel_id(b));
+    ck_assert_uint_eq(mtls_session_events(a), MTLS_OPENED);
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(initiator_halves_are_even_for_the_client_and_odd_for_the_server)
+{
+    struct mtls_channel *a[3], *b[3];
+
+    core_link_open(&link, NULL);
+    for (int i = 0; i < 3; i++) {
+        a[i] = core_open(&link.client, "x");
+        b[i] = core_open(&link.server, "y");
+        ck_assert_uint_eq(a[i]->own_half % 2, 0);
+        ck_assert_uint_eq(b[i]->own_half % 2, 1);
+    }
+    core_settle(&link);
+    for (int i = 0; i < 3; i++) { /* acceptors use the other parity */
+        struct mtls_channel *c = core_accept(&link.client);
+        struct mtls_channel *d = core_accept(&link.server);
+
+        ck_assert_uint_eq(c->own_half % 2, 1);
+        ck_assert_uint_eq(d->own_half % 2, 0);
+        mtls_session_release(c);
+        mtls_session_release(d);
+        mtls_session_release(a[i]);
+        mtls_session_release(b[i]);
+    }
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_refusal_carries_its_text)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    a = core_open(&link.client, "secret");
+    core_settle(&link);
+    b = mtls_session_next_asked(link.server.session);
+    ck_assert(mtls_session_reject(b, "prohibited: not for \x1b[1myou"));
+    ck_assert(!mtls_session_reject(b, "twice"));
+    mtls_session_release(b);
+    core_settle(&link);
+    ck_assert_int_eq(a->life, MTLS_CLOSED);
+    ck_assert_int_eq(a->rx_reason, MTLS_R_CHANNEL_REFUSED);
+    ck_assert_str_eq(a->echec, "prohibited: not for \\x1b[1myou");
+    ck_assert(mtls_session_events(a) & MTLS_OVER);
+    mtls_session_release(a);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_channel_needs_names_and_is_opened_once)
+{
+    const struct mtls_address bad = {"a\nb", 3, 80}, good = {"a", 1, 80};
+    struct mtls_channel *a;
+
+    core_link_open(&link, NULL);
+    a = mtls_channel_new(link.client.session, NULL);
+    ck_assert_int_eq(mtls_session_open(a), MTLS_R_BAD_DESTINATION);
+    ck_assert(!mtls_channel_set_names(a, &bad, &good));
+    ck_assert(!mtls_channel_set_names(a, &good, &bad));
+    ck_assert(mtls_channel_set_names(a, &good, &good));
+    ck_assert_int_eq(mtls_session_open(a), 0);
+    ck_assert_int_eq(mtls_session_open(a), MTLS_R_WRONG_STATE);
+    mtls_session_release(a);
+    both_empty(); /* nothing was asked */
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(an_opening_given_up_is_closed_when_it_is_answered)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    a = core_open(&link.client, "slow");
+    core_settle(&link);
+    mtls_session_release(a);
+    b = core_accept(&link.server);
+    core_settle(&link);
+    ck_assert_int_eq(b->life, MTLS_CLOSED);
+    ck_assert(core_at_end(b, MTLS_RX_ENDED));
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+/* --- data --- */
+
+START_TEST(data_goes_both_ways)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    ck_assert_uint_eq(core_write(a, "ping"), 4);
+    ck_assert_uint_eq(core_write(b, "pong!"), 5);
+    core_settle(&link);
+    core_expect(b, "ping");
+    core_expect(a, "pong!");
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(data_may_follow_the_success_at_once)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    a = core_open(&link.client, "greeter");
+    core_settle(&link);
+    b = core_accept(&link.server);
+    ck_assert_uint_eq(core_write(b, "welcome"), 7);
+    ck_assert(mtls_session_end_data(b));
+    core_settle(&link);
+    core_expect(a, "welcome");
+    ck_assert(core_at_end(a, MTLS_RX_ENDED));
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+/* As much as a window, and more as it is read. */
+START_TEST(credit_bounds_what_is_sent_until_it_is_read)
+{
+    static char octets[200000];
+    struct mtls_channel *a, *b;
+    size_t sent = 0, n;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    while ((n = mtls_session_write(a, octets, sizeof(octets))) != 0) {
+        sent += n;
+        core_settle(&link);
+    }
+    ck_assert_uint_eq(sent, 65536);
+    ck_assert(mtls_session_stuck(b));
+    ck_assert_uint_eq(mtls_session_guarantee(a), 0);
+    ck_assert_uint_eq(core_discard(b, link.now), 65536);
+    core_settle(&link);
+    ck_assert_uint_ge(a->out.credit, 32768);
+    ck_assert(mtls_session_write(a, octets, 1));
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_window_grows_for_a_reader_that_keeps_up)
+{
+    static char octets[65536];
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    for (int i = 0; i < 40; i++) {
+        while (mtls_session_write(a, octets, sizeof(octets)) != 0)
+            core_collect(&link.client);
+        core_move(&link);
+        core_discard(b, link.now);
+    }
+    ck_assert_uint_eq(b->in.window, 16 * 1024 * 1024);
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+/* --- ends --- */
+
+START_TEST(a_half_closed_channel_still_carries_the_other_way)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    core_write(a, "request");
+    ck_assert(mtls_session_end_data(a));
+    ck_assert(mtls_session_end_data(a)); /* again is nothing */
+    ck_assert_uint_eq(core_write(a, "more"), 0);
+    core_settle(&link);
+    core_expect(b, "request");
+    ck_assert(core_at_end(b, MTLS_RX_ENDED));
+    core_write(b, "answer");
+    ck_assert(mtls_session_end_data(b));
+    core_settle(&link);
+    core_expect(a, "answer");
+    ck_assert(core_at_end(a, MTLS_RX_ENDED));
+    ck_assert_int_eq(a->life, MTLS_OPEN);
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_half_close_before_the_answer_goes_after_it)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    a = core_open(&link.client, "x");
+    ck_assert(mtls_session_end_data(a));
+    core_settle(&link);
+    b = core_accept(&link.server);
+    core_settle(&link);
+    ck_assert(core_at_end(b, MTLS_RX_ENDED));
+    ck_assert_int_eq(b->life, MTLS_OPEN);
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(what_was_written_before_a_release_arrives_in_good_order)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    core_write(a, "last words");
+    mtls_session_release(a);
+    core_settle(&link);
+    core_expect(b, "last words");
+    ck_assert(core_at_end(b, MTLS_RX_ENDED));
+    ck_assert_int_eq(b->tx_reason, MTLS_R_CLOSED_BY_PEER);
+    ck_assert_uint_eq(core_write(b, "too late"), 0);
+    is_empty(&link.client);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_reset_is_told_from_a_good_end)
+{
+    struct mtls_channel *a, *b;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    core_write(a, "some");
+    core_write(b, "never read");
+    core_settle(&link);
+    mtls_session_reset(a);
+    ck_assert_uint_eq(a->buffer.length, 0);
+    ck_assert_int_eq(a->rx_reason, MTLS_R_CHANNEL_RESET);
+    core_settle(&link);
+    core_expect(b, "some");
+    ck_assert(core_at_end(b, MTLS_RX_CUT));
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(closes_that_cross_leave_nothing_behind)
+{
+    static const struct {
+        int reset_a, reset_b, write;
+    } rows[] = {{0, 0, 0}, {0, 1, 0}, {1, 0, 0}, {1, 1, 0}, {0, 0, 1}};
+
+    core_link_open(&link, NULL);
+    for (size_t i = 0; i < core_count(rows); i++) {
+        struct mtls_channel *a, *b;
+
+        core_pair(&link, &a, &b);
+        if (rows[i].write) {
+            core_write(a, "in flight");
+            core_write(b, "in flight");
+        }
+        if (rows[i].reset_a)
+            mtls_session_reset(a);
+        if (rows[i].reset_b)
+            mtls_session_reset(b);
+        mtls_session_release(a);
+        mtls_session_release(b);
+        core_collect(&link.client);
+        core_collect(&link.server);
+        both_empty();
+    }
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(all_halves_can_be_used_again_and_again)
+{
+    struct mtls_session_config config;
+    struct mtls_channel *a, *b;
+
+    mtls_session_config_default(&config);
+    config.max_channels = 1;
+    core_link_open(&link, &config);
+    for (int i = 0; i < 40000; i++) { /* more than there are even halves */
+        core_pair(&link, &a, &b);
+        mtls_session_release(i % 2 ? a : b);
+        core_settle(&link);
+        mtls_session_release(i % 2 ? b : a);
+    }
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_session_closed_in_good_order_ends_its_channels_so)
+{
+    struct mtls_channel *a, *b, *opening, *asked;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    opening = core_open(&link.client, "x");
+    core_write(b, "unread");
+    core_settle(&link);
+    asked = core_open(&link.server, "y");
+    core_settle(&link);
+    core_write(a, "bye");
+    mtls_session_close(link.client.session);
+    ck_assert_uint_eq(core_write(a, "no"), 0);
+    ck_assert_uint_eq(mtls_session_backlog(link.client.session), 0);
+    core_settle(&link);
+    core_expect(b, "bye");
+    ck_assert(core_at_end(b, MTLS_RX_ENDED));
+    core_expect(a, "unread");
+    ck_assert_int_eq(asked->rx_reason, MTLS_R_CHANNEL_REFUSED);
+    mtls_session_release(asked);
+    mtls_session_release(a);
+    mtls_session_release(b);
+    mtls_session_release(opening);
+    mtls_session_release(mtls_session_next_asked(link.server.session));
+    both_empty();
+    core_link_close(&link);
+}
+END_TEST
+
+START_TEST(a_session_that_ends_cuts_its_channels_short)
+{
+    struct mtls_channel *a, *b, *opening, *asked, *ended;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    core_pair(&link, &ended, &asked);
+    mtls_session_end_data(asked);
+    opening = core_open(&link.client, "x");
+    core_write(b, "prefix");
+    core_settle(&link);
+    mtls_session_end(link.client.session);
+    ck_assert_int_eq(opening->rx_reason, MTLS_R_SESSION_ENDED);
+    ck_assert_int_eq(a->rx_reason, MTLS_R_TRUNCATED);
+    ck_assert_int_eq(a->tx_reason, MTLS_R_SESSION_ENDED);
+    ck_assert_int_eq(ended->rx, MTLS_RX_ENDED); /* D14 */
+    core_expect(a, "prefix");
+    ck_assert_uint_eq(core_write(a, "no"), 0);
+    ck_assert(!mtls_session_can_receive(link.client.session));
+    mtls_session_release(a);
+    mtls_session_release(ended);
+    mtls_session_release(opening);
+    is_empty(&link.client);
+    mtls_session_end(link.server.session);
+    mtls_session_release(b);
+    mtls_session_release(asked);
+    is_empty(&link.server); /* and so has the Request that nobody took */
+    core_link_close(&link);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        the_acceptor_learns_who_asks_for_what,
+        initiator_halves_are_even_for_the_client_and_odd_for_the_server,
+        a_refusal_carries_its_text,
+        a_channel_needs_names_and_is_opened_once,
+        an_opening_given_up_is_closed_when_it_is_answered,
+        data_goes_both_ways,
+        data_may_follow_the_success_at_once,
+        credit_bounds_what_is_sent_until_it_is_read,
+        a_window_grows_for_a_reader_that_keeps_up,
+        a_half_closed_channel_still_carries_the_other_way,
+        a_half_close_before_the_answer_goes_after_it,
+        what_was_written_before_a_release_arrives_in_good_order,
+        a_reset_is_told_from_a_good_end,
+        closes_that_cross_leave_nothing_behind,
+        all_halves_can_be_used_again_and_again,
+        a_session_closed_in_good_order_ends_its_channels_so,
+        a_session_that_ends_cuts_its_channels_short};
+
+    return core_run("session_io", tests, core_count(tests));
+}
