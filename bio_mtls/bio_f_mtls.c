@@ -296,12 +296,36 @@ static long counters(struct mtls_mux *mux, long size, void *ptr)
     MTLS_COUNTERS out;
 
     mtls_session_stats(mux->session, &s);
-    out = (MTLS_COUNTERS){
-        s.data_in,   s.data_out,        s.packets_in,        s.packets_out,
-        s.octets_in, s.octets_out,      s.ignored,           s.malformed,
-        s.refused,   s.channels_opened, s.channels_accepted, s.channels_reset,
-        s.channels,  s.closing,         s.window_memory};
-    return mtls_bio_give_counters(&out, size, ptr);
+    out = (MTLS_COUNTERS){.data_in = s.data_in,
+                          .data_out = s.data_out,
+                          .packets_in = s.packets_in,
+                          .packets_out = s.packets_out,
+                          .octets_in = s.octets_in,
+                          .octets_out = s.octets_out,
+                          .ignored = s.ignored,
+                          .malformed = s.malformed,
+                          .refused = s.refused,
+                          .channels_opened = s.channels_opened,
+                          .channels_accepted = s.channels_accepted,
+                          .channels_reset = s.channels_reset,
+                          .channels = s.channels,
+                          .closing = s.closing,
+                          .window_memory = s.window_memory};
+    return mtls_bio_give(&out, sizeof(out), size, ptr);
+}
+
+static long limits(struct mtls_mux *mux, long size, void *ptr)
+{
+    const struct mtls_session_config *c = mtls_session_config(mux->session);
+    MTLS_LIMITS out = {.window = c->window,
+                       .max_window = c->max_window,
+                       .max_packet = c->max_packet,
+                       .session_memory = c->session_memory,
+                       .max_channels = c->max_channels,
+                       .max_opening = c->max_opening,
+                       .backlog = c->backlog};
+
+    return mtls_bio_give(&out, sizeof(out), size, ptr);
 }
 
 static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
@@ -319,6 +343,10 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
         return set_role(io->mux, num);
     case BIO_CTRL_MTLS_GET_COUNTERS:
         return counters(io->mux, num, ptr);
+    case BIO_CTRL_MTLS_GET_LIMITS:
+        return limits(io->mux, num, ptr);
+    case BIO_CTRL_MTLS_GET_ADDRESS:
+        return mtls_bio_give_address(io->mux, num, ptr);
     default:
         if (cmd >= BIO_CTRL_MTLS_SET_WINDOW && cmd <= BIO_CTRL_MTLS_SET_BACKLOG)
             return set_limit(io->mux, cmd, num);

@@ -52,12 +52,18 @@ long mtls_bio_wpending(struct mtls_mux *mux)
     return n < LONG_MAX ? (long)n : LONG_MAX;
 }
 
-long mtls_bio_give_counters(const MTLS_COUNTERS *counters, long size, void *ptr)
+long mtls_bio_give_address(struct mtls_mux *mux, long peer, const char **out)
+{
+    *out = mtls_io_address(mux, peer != 0);
+    return 1;
+}
+
+long mtls_bio_give(const void *from, size_t have, long size, void *ptr)
 {
     size_t n = size < 0 ? 0 : (size_t)size;
 
     if (ptr == NULL)
         return 0;
-    memcpy(ptr, counters, n < sizeof(*counters) ? n : sizeof(*counters));
+    memcpy(ptr, from, n < have ? n : have);
     return 1;
 }

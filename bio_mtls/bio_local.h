@@ -21,8 +21,10 @@ int mtls_bio_puts(BIO *b, const char *text, mtls_bio_write_fn *write);
 int mtls_bio_is_io(int cmd);
 
 long mtls_bio_wpending(struct mtls_mux *mux);
-long mtls_bio_give_counters(const MTLS_COUNTERS *counters, long size,
-                            void *ptr);
+long mtls_bio_give_address(struct mtls_mux *mux, long peer, const char **out);
+
+/* mtls_bio_give copies a struct to a caller whose own may be an older one. */
+long mtls_bio_give(const void *from, size_t have, long size, void *ptr);
 
 /* mtls_bio_mux is the session of a filter BIO; NULL if it is none. */
 struct mtls_mux *mtls_bio_mux(BIO *filter);

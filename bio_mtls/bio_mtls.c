@@ -86,6 +86,8 @@ BIO *BIO_mtls_next_ready(BIO *mtls, int *events)
         b = mtls;
     } else if ((c = mtls_session_next_ready(mux->session, &what)) != NULL) {
         b = c->app;
+    } else {
+        mux->ready_told = 0;
     }
     mtls_mux_unlock(mux);
     *events = (int)what;
@@ -102,6 +104,20 @@ int BIO_mtls_set_msg_callback(BIO *mtls, MTLS_msg_cb cb, void *arg)
     mux->msg_cb = cb;
     mux->msg_arg = arg;
     mtls_mux_trace(mux);
+    mtls_mux_unlock(mux);
+    return 1;
+}
+
+int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg)
+{
+    struct mtls_mux *mux = mtls_bio_mux(mtls);
+
+    if (mux == NULL)
+        return 0;
+    mtls_mux_lock(mux);
+    mux->ready_cb = cb;
+    mux->ready_arg = arg;
+    mux->ready_told = 0;
     mtls_mux_unlock(mux);
     return 1;
 }

@@ -96,7 +96,7 @@ static long counters(const struct mtls_io *io, long size, void *ptr)
                          .packets_in = c->packets_in,
                          .packets_out = c->packets_out};
 
-    return mtls_bio_give_counters(&out, size, ptr);
+    return mtls_bio_give(&out, sizeof(out), size, ptr);
 }
 
 /* BIO_set_conn_*: 0 host or host:port, 1 port. */
@@ -163,6 +163,10 @@ static long standard_ctrl(const struct mtls_io *io, int cmd, long num,
         return set_nbio(io, num);
     case BIO_C_GET_FD:
     case BIO_C_GET_SSL:
+#ifdef BIO_CTRL_GET_RPOLL_DESCRIPTOR /* OpenSSL 3.2 */
+    case BIO_CTRL_GET_RPOLL_DESCRIPTOR:
+    case BIO_CTRL_GET_WPOLL_DESCRIPTOR:
+#endif
         return io->mux->next == NULL ? -1
                                      : BIO_ctrl(io->mux->next, cmd, num, ptr);
     default:
@@ -197,6 +201,8 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
         return 1;
     case BIO_CTRL_MTLS_GET_COUNTERS:
         return counters(io, num, ptr);
+    case BIO_CTRL_MTLS_GET_ADDRESS:
+        return mtls_bio_give_address(io->mux, num, ptr);
     default:
         return 0;
     }

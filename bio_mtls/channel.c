@@ -240,6 +240,7 @@ void mtls_channel_fail(struct mtls_channel *channel, uint8_t reason)
 {
     if (channel->life == MTLS_OPEN)
         begin_close(channel, 0);
+    channel->failed = 1;
     channel->events |= MTLS_OVER;
     /* After a half-close too: the reader is to know that something is wrong. */
     if (channel->rx == MTLS_RX_ENDED && !channel->told_end)

@@ -98,6 +98,7 @@ struct mtls_channel {
     unsigned int reserved : 1; /* has an own half in the table */
     unsigned int named : 1;    /* the peer knows the whole id */
     unsigned int close_sent : 1;
+    unsigned int failed : 1;      /* by the peer's fault, and not counted yet */
     unsigned int released : 1;    /* the program has let go of it */
     unsigned int queued : 1;      /* in the backlog */
     unsigned int marked : 1;      /* peer_half is in a set of the table's */

@@ -64,4 +64,7 @@ int mtls_io_set_source(struct mtls_channel *channel, const char *host_port);
 /* mtls_io_own_source names the session's own address (D15). */
 int mtls_io_own_source(struct mtls_mux *mux, struct mtls_channel *channel);
 
+/* mtls_io_address: "host:port" of one end of the session's socket, or NULL. */
+const char *mtls_io_address(struct mtls_mux *mux, int peer);
+
 #endif

@@ -142,29 +142,58 @@ int mtls_io_set_source(struct mtls_channel *c, const char *host_port)
     return ok;
 }
 
-int mtls_io_own_source(struct mtls_mux *mux, struct mtls_channel *c)
+/* The name of one end of the session's socket; 0 when it has none. */
+static int socket_name(struct mtls_mux *mux, int peer, char *host,
+                       uint16_t *port)
 {
     union {
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_storage room;
-    } own;
-    socklen_t len = sizeof(own);
-    char text[INET6_ADDRSTRLEN];
+    } name;
+    socklen_t len = sizeof(name);
     int fd = mtls_mux_fd(mux);
+    const void *address = &name.v4.sin_addr;
+
+    if (fd < 0 || (peer ? getpeername(fd, &name.any, &len)
+                        : getsockname(fd, &name.any, &len)) != 0)
+        return 0;
+    *port = ntohs(name.v4.sin_port);
+    if (name.any.sa_family == AF_INET6) {
+        address = &name.v6.sin6_addr;
+        *port = ntohs(name.v6.sin6_port);
+    } else if (name.any.sa_family != AF_INET) {
+        return 0;
+    }
+    return inet_ntop(name.any.sa_family, address, host, INET6_ADDRSTRLEN) !=
+           NULL;
+}
+
+int mtls_io_own_source(struct mtls_mux *mux, struct mtls_channel *c)
+{
+    char host[INET6_ADDRSTRLEN];
+    uint16_t port;
 
     if (c->names == NULL) {
         MTLS_raise(MTLS_R_BAD_DESTINATION);
         return 0;
     }
-    if (fd < 0 || getsockname(fd, &own.any, &len) != 0)
-        return 1;
-    if (own.any.sa_family == AF_INET &&
-        inet_ntop(AF_INET, &own.v4.sin_addr, text, sizeof(text)) != NULL)
-        return set_source(c, text, ntohs(own.v4.sin_port));
-    if (own.any.sa_family == AF_INET6 &&
-        inet_ntop(AF_INET6, &own.v6.sin6_addr, text, sizeof(text)) != NULL)
-        return set_source(c, text, ntohs(own.v6.sin6_port));
-    return 1;
+    return socket_name(mux, 0, host, &port) ? set_source(c, host, port) : 1;
+}
+
+const char *mtls_io_address(struct mtls_mux *mux, int peer)
+{
+    const size_t size = INET6_ADDRSTRLEN + sizeof("[]:65535");
+    char host[INET6_ADDRSTRLEN], *text = mux->address[peer];
+    uint16_t port;
+
+    if (text != NULL || !socket_name(mux, peer, host, &port))
+        return text;
+    text = OPENSSL_malloc(size);
+    if (text != NULL)
+        BIO_snprintf(text, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
+                     port);
+    mux->address[peer] = text;
+    return text;
 }

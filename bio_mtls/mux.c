@@ -26,7 +26,13 @@ uint64_t mtls_mux_now(void)
 
 static void on_changed(void *app, struct mtls_channel *channel)
 {
-    mtls_mux_wake(app, channel);
+    struct mtls_mux *mux = app;
+
+    mtls_mux_wake(mux, channel);
+    if (mux->ready_cb != NULL && mux->filter != NULL && !mux->ready_told) {
+        mux->ready_told = 1;
+        mux->ready_cb(mux->filter, mux->ready_arg);
+    }
 }
 
 static void on_message(void *app, int sent, int type, const unsigned char *p,
@@ -62,6 +68,8 @@ struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
         mux->msg_cb = like->msg_cb;
         mux->msg_arg = like->msg_arg;
         mux->info_cb = like->info_cb;
+        mux->ready_cb = like->ready_cb;
+        mux->ready_arg = like->ready_arg;
     }
     mux->session = mtls_session_new(&config, &hooks, mux);
     if (mux->session == NULL || pthread_mutex_init(&mux->lock, NULL) != 0) {
@@ -94,9 +102,8 @@ static void last_flush(struct mtls_mux *mux)
         return;
     mtls_session_send_drafts(mux->session);
     mtls_mux_send(mux);
-    while (mux->blocking && mtls_session_wants_write(mux->session) &&
-           !mux->write_failed && !mtls_session_ended(mux->session) &&
-           mtls_mux_wait(mux, NULL))
+    while (mux->blocking && mux->out_blocked && !mux->write_failed &&
+           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
         mtls_mux_send(mux);
 }
 
@@ -110,6 +117,8 @@ void mtls_mux_free(struct mtls_mux *mux)
     pthread_mutex_unlock(&mux->lock);
     mtls_session_free(mux->session);
     pthread_mutex_destroy(&mux->lock);
+    OPENSSL_free(mux->address[0]);
+    OPENSSL_free(mux->address[1]);
     if (mux->wake_fd >= 0)
         close(mux->wake_fd);
     free(mux);
@@ -275,6 +284,24 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
     return 1;
 }
 
+/* BIO_f_buffer, or a channel of another session, may be below. */
+static void flush_below(struct mtls_mux *mux)
+{
+    long r;
+
+    clear_errors();
+    r = BIO_flush(mux->next);
+    if (r <= 0 && BIO_should_retry(mux->next)) {
+        mux->out_blocked = 1;
+        return;
+    }
+    mux->unflushed = 0;
+    if (r <= 0 && ERR_peek_error() != 0) {
+        mux->write_failed = 1;
+        keep_error(mux);
+    }
+}
+
 void mtls_mux_send(struct mtls_mux *mux)
 {
     uint64_t before = mtls_session_sent(mux->session);
@@ -283,8 +310,12 @@ void mtls_mux_send(struct mtls_mux *mux)
 
     mux->out_blocked = 0;
     while (mux->next != NULL && !mux->out_blocked &&
-           (p = mtls_session_send_buf(mux->session, &len)) != NULL)
+           (p = mtls_session_send_buf(mux->session, &len)) != NULL) {
         mux->out_blocked = !send_some(mux, p, len);
+        mux->unflushed = 1;
+    }
+    if (mux->unflushed && mux->next != NULL && !mux->out_blocked)
+        flush_below(mux);
     if (mux->out_blocked)
         mtls_mux_poll_again(mux);
     if (mux->waiters != NULL && mtls_session_sent(mux->session) != before)
@@ -397,7 +428,7 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
 
 int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark)
 {
-    return mtls_session_sent(mux->session) >= mark;
+    return mtls_session_sent(mux->session) >= mark && !mux->unflushed;
 }
 
 int mtls_mux_shutdown(struct mtls_mux *mux)

@@ -40,6 +40,7 @@ struct mtls_mux {
     int out_blocked;    /* the transport takes no more for now */
     int in_more;        /* the transport may have more at once */
     int in_wants_write; /* reading needs the transport to take octets */
+    int unflushed;      /* what lies below may still hold octets back */
     int write_failed;
     unsigned long lost_error; /* the lower BIO's own, when it failed */
     int clean_end; /* the peer said close_notify, or plain end-of-file */
@@ -59,6 +60,11 @@ struct mtls_mux {
     MTLS_msg_cb msg_cb;
     void *msg_arg;
     BIO_info_cb *info_cb;
+    MTLS_ready_cb ready_cb;
+    void *ready_arg;
+    int ready_told; /* until all that is ready was taken */
+
+    char *address[2]; /* own, peer's: once asked for */
 };
 
 struct mtls_mux *mtls_mux_new(const struct mtls_mux *like);
@@ -96,7 +102,7 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
                       const struct mtls_channel *channel, size_t enough,
                       size_t limit);
 
-/* mtls_mux_flushed: all of the first |mark| octets are with the transport. */
+/* mtls_mux_flushed: the first |mark| octets are with the transport. */
 int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark);
 
 /* mtls_mux_shutdown sends close_notify: 1 done, 0 retry. */

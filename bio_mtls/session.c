@@ -242,6 +242,8 @@ void mtls_session_settle(struct mtls_channel *c)
 
     if (c->owed != 0 && !mtls_list_linked(&c->owing))
         mtls_list_append(&s->owing, &c->owing);
+    s->stats.channels_reset += c->failed;
+    c->failed = 0;
     if (c->life >= MTLS_CLOSING || c->tx != MTLS_TX_OPEN)
         mtls_session_drop_draft(c);
     if (c->life >= MTLS_CLOSING && mtls_list_linked(&c->turn)) {

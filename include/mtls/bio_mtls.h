@@ -82,6 +82,14 @@ BIO *BIO_mtls_accept_channel(BIO *mtls);
  */
 BIO *BIO_mtls_next_ready(BIO *mtls, int *events);
 
+/*
+ * The ready callback is called when BIO_mtls_next_ready() has something to
+ * tell, in whatever thread made it so: once, until that has returned NULL. The
+ * session is locked meanwhile: the callback may wake a poll, and no more.
+ */
+typedef void (*MTLS_ready_cb)(BIO *mtls, void *arg);
+int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
+
 /* --- controls ------------------------------------------------------------ */
 
 /* clang-format off */
@@ -108,6 +116,8 @@ BIO *BIO_mtls_next_ready(BIO *mtls, int *events);
 #define BIO_CTRL_MTLS_SET_SOURCE          (BIO_CTRL_MTLS_BASE + 19)
 #define BIO_CTRL_MTLS_GET_SOURCE          (BIO_CTRL_MTLS_BASE + 20)
 #define BIO_CTRL_MTLS_GET_ERROR_TEXT      (BIO_CTRL_MTLS_BASE + 21)
+#define BIO_CTRL_MTLS_GET_LIMITS          (BIO_CTRL_MTLS_BASE + 22)
+#define BIO_CTRL_MTLS_GET_ADDRESS         (BIO_CTRL_MTLS_BASE + 23)
 /* clang-format on */
 
 /*
@@ -254,6 +264,25 @@ typedef struct mtls_counters_st {
 #define BIO_mtls_get_counters(b, counters)          \
     ((int)BIO_ctrl((b), BIO_CTRL_MTLS_GET_COUNTERS, \
                    (long)sizeof(MTLS_COUNTERS), (counters)))
+
+/* The limits of a session, as set or by default; of the filter. */
+typedef struct mtls_limits_st {
+    uint64_t window, max_window, max_packet, session_memory;
+    uint64_t max_channels, max_opening, backlog;
+} MTLS_LIMITS;
+
+#define BIO_mtls_get_limits(m, limits)                                       \
+    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_GET_LIMITS, (long)sizeof(MTLS_LIMITS), \
+                   (limits)))
+
+/*
+ * The two ends of the session's socket, "host:port", of the filter or any
+ * channel; NULL where there is no socket, or none with such a name. Lent.
+ */
+#define BIO_mtls_get_own_address(b) \
+    ((const char *)BIO_ptr_ctrl((b), BIO_CTRL_MTLS_GET_ADDRESS, 0))
+#define BIO_mtls_get_peer_address(b) \
+    ((const char *)BIO_ptr_ctrl((b), BIO_CTRL_MTLS_GET_ADDRESS, 1))
 
 /*
  * The message callback, in the manner of SSL_set_msg_callback(): |write_p| is
