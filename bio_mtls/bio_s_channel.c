@@ -201,6 +201,9 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
         return 1;
     case BIO_CTRL_MTLS_GET_COUNTERS:
         return counters(io, num, ptr);
+    case BIO_CTRL_MTLS_BELOW:
+        *(struct mtls_channel **)ptr = c;
+        return 1;
     case BIO_CTRL_MTLS_GET_ADDRESS:
         return mtls_bio_give_address(io->mux, num, ptr);
     default:

@@ -105,6 +105,8 @@ struct mtls_channel {
     unsigned int told_end : 1;    /* the reader has seen the end or the error */
     unsigned int wants_room : 1;  /* a write was refused */
     unsigned int prompt : 1;      /* an Acknowledgment, within a round trip */
+    unsigned int kicked : 1;      /* of the layer above: look again */
+    unsigned int offered : 1;     /* its turn was told, and not used yet */
     unsigned int passed_over : 2; /* writes by others while it had the turn */
 };
 

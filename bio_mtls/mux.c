@@ -145,6 +145,7 @@ static void give_up_fd(struct mtls_mux *mux)
 void mtls_mux_detach(struct mtls_mux *mux)
 {
     mtls_session_end(mux->session);
+    mtls_mux_give_up_channel(mux);
     give_up_fd(mux);
     BIO_free_all(mux->next);
     mux->next = NULL;
@@ -235,6 +236,7 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
         adopt_fd(mux); /* BIO_s_connect has it only now */
         if (r > 0) {
             learn_role(mux);
+            mtls_mux_adopt_channel(mux);
             mux->up = 1;
         } else if (!mux->blocking || !may_wait || !mtls_mux_wait(mux, NULL)) {
             return 0;
@@ -318,8 +320,8 @@ void mtls_mux_send(struct mtls_mux *mux)
         flush_below(mux);
     if (mux->out_blocked)
         mtls_mux_poll_again(mux);
-    if (mux->waiters != NULL && mtls_session_sent(mux->session) != before)
-        mtls_mux_wake(mux, NULL);
+    if (mtls_session_sent(mux->session) != before)
+        mtls_mux_wake_sent(mux);
 }
 
 /* Whether the end below was said, or happened. */

@@ -29,12 +29,13 @@ struct mtls_mux {
     BIO *next;   /* a reference, so that channels outlive the filter */
     BIO *filter; /* NULL once freed */
 
-    int up;       /* the handshake below is done */
-    int shaking;  /* a thread is at it, without the lock */
-    int blocking; /* calls wait; the descriptor does not */
-    int adopted;  /* the descriptor was set non-blocking by us */
-    int fd;       /* that one */
-    int role;     /* MTLS_ROLE_ as set, 0 not set */
+    int up;                     /* the handshake below is done */
+    int shaking;                /* a thread is at it, without the lock */
+    int blocking;               /* calls wait; the descriptor does not */
+    int adopted;                /* the descriptor was set non-blocking by us */
+    int fd;                     /* that one */
+    struct mtls_channel *under; /* another session's, that this one waits on */
+    int role;                   /* MTLS_ROLE_ as set, 0 not set */
     int corked;
 
     int out_blocked;    /* the transport takes no more for now */
@@ -55,6 +56,7 @@ struct mtls_mux {
     struct mtls_waiter *waiters; /* for no channel: accept, flush, handshake */
     struct mtls_waiter *poller;  /* the one that polls the descriptor */
     int poller_events;
+    unsigned int sent_waiters;
     int wake_fd; /* eventfd that ends its poll; -1 not made */
 
     MTLS_msg_cb msg_cb;
@@ -125,6 +127,9 @@ uint64_t mtls_mux_now(void);
  */
 int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel);
 
+/* mtls_mux_wait_sent waits for the transport to take octets as well. */
+int mtls_mux_wait_sent(struct mtls_mux *mux, struct mtls_channel *channel);
+
 /* mtls_mux_sleep waits for mtls_mux_wake(mux, NULL) alone. */
 void mtls_mux_sleep(struct mtls_mux *mux);
 
@@ -134,9 +139,27 @@ void mtls_mux_unlock(struct mtls_mux *mux);
 /* mtls_mux_wake: |channel|, or what waits for the session, has changed. */
 void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel);
 void mtls_mux_wake_all(struct mtls_mux *mux);
+void mtls_mux_wake_sent(struct mtls_mux *mux);
 
 /* mtls_mux_poll_again: the poller should look at what it polls for. */
 void mtls_mux_poll_again(struct mtls_mux *mux);
+
+/* --- a session inside a channel of another (mux_nested.c) --- */
+
+/* A control that our channels answer and filters pass down. */
+#define BIO_CTRL_MTLS_BELOW (BIO_CTRL_MTLS_BASE + 0x80)
+
+/*
+ * mtls_mux_adopt_channel: when the BIO below ends in a channel that blocks, it
+ * shall block no more, and this session waits on it instead.
+ */
+void mtls_mux_adopt_channel(struct mtls_mux *mux);
+void mtls_mux_give_up_channel(struct mtls_mux *mux);
+
+/* mtls_mux_wait_below waits for that channel, without this session's lock;
+ * mtls_mux_kick_below, with it, ends such a wait. */
+void mtls_mux_wait_below(struct mtls_mux *mux, int want_write);
+void mtls_mux_kick_below(struct mtls_mux *mux);
 
 int mtls_mux_fd(struct mtls_mux *mux);
 int mtls_mux_poll_events(const struct mtls_mux *mux);

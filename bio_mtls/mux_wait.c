@@ -22,6 +22,7 @@ struct mtls_waiter {
     struct mtls_waiter *next_here; /* others at the same channel */
     pthread_cond_t cond;
     int woken;
+    int for_sent; /* also when the transport took octets */
 };
 
 int mtls_mux_fd(struct mtls_mux *mux)
@@ -51,7 +52,13 @@ int mtls_mux_poll_events(const struct mtls_mux *mux)
 static void end_poll(struct mtls_mux *mux)
 {
     uint64_t one = 1;
-    ssize_t n = write(mux->wake_fd, &one, sizeof(one));
+    ssize_t n;
+
+    if (mux->under != NULL) {
+        mtls_mux_kick_below(mux);
+        return;
+    }
+    n = write(mux->wake_fd, &one, sizeof(one));
 
     (void)n; /* only full when it has been told already */
 }
@@ -74,6 +81,26 @@ void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel)
             wake(mux, w);
 }
 
+/* Few wait so: only sessions inside a channel of this one. */
+static void wake_for_sent(struct mtls_mux *mux)
+{
+    struct mtls_list *at;
+
+    for (at = mux->sleepers.next; at != &mux->sleepers; at = at->next) {
+        struct mtls_waiter *w = mtls_list_item(at, struct mtls_waiter, all);
+
+        if (w->for_sent && !w->woken)
+            wake(mux, w);
+    }
+}
+
+void mtls_mux_wake_sent(struct mtls_mux *mux)
+{
+    mtls_mux_wake(mux, NULL);
+    if (mux->sent_waiters != 0)
+        wake_for_sent(mux);
+}
+
 void mtls_mux_wake_all(struct mtls_mux *mux)
 {
     struct mtls_list *at;
@@ -91,26 +118,38 @@ void mtls_mux_poll_again(struct mtls_mux *mux)
         end_poll(mux);
 }
 
-static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
+/* Without the lock: 1 when the transport is worth a try. */
+static int poll_descriptor(int fd, int wake_fd, int events, int timeout)
 {
-    struct pollfd fds[2] = {{.fd = mtls_mux_fd(mux)},
-                            {.fd = mux->wake_fd, .events = POLLIN}};
-    int in_more = mux->up && mux->in_more;
+    struct pollfd fds[2] = {{.fd = fd, .events = (short)events},
+                            {.fd = wake_fd, .events = POLLIN}};
     uint64_t count;
 
-    fds[0].events = (short)mtls_mux_poll_events(mux);
-    mux->poller = w;
-    mux->poller_events = fds[0].events;
-    pthread_mutex_unlock(&mux->lock);
-    poll(fds, 2, in_more ? 0 : -1);
-    pthread_mutex_lock(&mux->lock);
-    mux->poller = NULL;
+    poll(fds, 2, timeout);
     if (fds[1].revents != 0) {
-        ssize_t n = read(mux->wake_fd, &count, sizeof(count));
+        ssize_t n = read(wake_fd, &count, sizeof(count));
 
         (void)n;
     }
-    if (mux->up && (in_more || fds[0].revents != 0)) {
+    return fds[0].revents != 0;
+}
+
+static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
+{
+    int fd = mtls_mux_fd(mux), wake_fd = mux->wake_fd, ready = 1;
+    int in_more = mux->up && mux->in_more;
+    int events = mtls_mux_poll_events(mux);
+
+    mux->poller = w;
+    mux->poller_events = events;
+    pthread_mutex_unlock(&mux->lock);
+    if (mux->under == NULL)
+        ready = poll_descriptor(fd, wake_fd, events, in_more ? 0 : -1);
+    else if (!in_more)
+        mtls_mux_wait_below(mux, events & POLLOUT);
+    pthread_mutex_lock(&mux->lock);
+    mux->poller = NULL;
+    if (mux->up && (in_more || ready)) {
         mtls_mux_send(mux);
         mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, AT_A_TIME);
         mtls_mux_send(mux);
@@ -133,9 +172,9 @@ static struct mtls_waiter **list_of(struct mtls_mux *mux,
 }
 
 static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
-                   int may_poll)
+                   int may_poll, int for_sent)
 {
-    struct mtls_waiter w = {.woken = 0};
+    struct mtls_waiter w = {.for_sent = for_sent};
     struct mtls_waiter **at = list_of(mux, channel);
 
     if (pthread_cond_init(&w.cond, NULL) != 0)
@@ -143,10 +182,12 @@ static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
     mtls_list_init(&w.all);
     w.next_here = *at;
     *at = &w;
+    mux->sent_waiters += (unsigned int)for_sent;
     if (may_poll && mux->poller == NULL)
         poll_once(mux, &w);
     else
         sleep_on(mux, &w);
+    mux->sent_waiters -= (unsigned int)for_sent;
     for (at = list_of(mux, channel); *at != NULL; at = &(*at)->next_here) {
         if (*at == &w) {
             *at = w.next_here;
@@ -157,18 +198,31 @@ static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
     return 1;
 }
 
-int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel)
+/* Whether there is something to poll. */
+static int can_poll(struct mtls_mux *mux)
 {
+    if (mux->under != NULL)
+        return 1;
     if (mtls_mux_fd(mux) < 0)
         return 0;
     if (mux->wake_fd < 0)
         mux->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    return mux->wake_fd >= 0 && wait_as(mux, channel, 1);
+    return mux->wake_fd >= 0;
+}
+
+int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel)
+{
+    return can_poll(mux) && wait_as(mux, channel, 1, 0);
+}
+
+int mtls_mux_wait_sent(struct mtls_mux *mux, struct mtls_channel *channel)
+{
+    return can_poll(mux) && wait_as(mux, channel, 1, 1);
 }
 
 void mtls_mux_sleep(struct mtls_mux *mux)
 {
-    wait_as(mux, NULL, 0);
+    wait_as(mux, NULL, 0, 0);
 }
 
 void mtls_mux_lock(struct mtls_mux *mux)

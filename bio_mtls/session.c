@@ -245,11 +245,7 @@ void mtls_session_settle(struct mtls_channel *c)
     s->stats.channels_reset += c->failed;
     c->failed = 0;
     if (c->life >= MTLS_CLOSING || c->tx != MTLS_TX_OPEN)
-        mtls_session_drop_draft(c);
-    if (c->life >= MTLS_CLOSING && mtls_list_linked(&c->turn)) {
-        mtls_list_remove(&c->turn);
-        mtls_session_room_freed(s);
-    }
+        mtls_session_stop_writing(c);
     if (c->released)
         mtls_buffer_clear(&c->buffer, &s->pool);
     if (!mtls_channel_receives(c)) {
@@ -336,6 +332,7 @@ int mtls_session_reject(struct mtls_channel *c, const char *text)
 int mtls_session_end_data(struct mtls_channel *c)
 {
     mtls_session_flush_draft(c);
+    mtls_session_drop_draft(c);
     if (!mtls_channel_end(c))
         return 0;
     mtls_session_settle(c);
@@ -358,6 +355,7 @@ void mtls_session_release(struct mtls_channel *c)
     if (c->life == MTLS_ASKED)
         c->session->asked--;
     mtls_session_flush_draft(c);
+    mtls_session_drop_draft(c);
     mtls_list_remove(&c->ready);
     c->app = c->waiters = NULL;
     mtls_channel_release(c);
@@ -449,6 +447,7 @@ void mtls_session_told(struct mtls_channel *c)
 void mtls_session_set_interest(struct mtls_channel *c, unsigned int events)
 {
     c->interest = (uint8_t)events;
+    mtls_session_join_turns(c);
     if (!mtls_list_linked(&c->ready))
         mtls_list_append(&c->session->ready, &c->ready);
 }
@@ -470,7 +469,10 @@ struct mtls_channel *mtls_session_next_ready(struct mtls_session *s,
             mtls_list_item(s->ready.next, struct mtls_channel, ready);
 
         mtls_list_remove(&c->ready);
-        *events = mtls_session_events(c) & c->interest;
+        *events = mtls_session_events(c);
+        if (*events & MTLS_WRITABLE)
+            mtls_session_offer_turn(c);
+        *events &= c->interest;
         if (*events == 0)
             continue;
         c->events &= (uint8_t)~c->interest;

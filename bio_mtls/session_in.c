@@ -225,6 +225,7 @@ static int on_value(struct mtls_session *s, const unsigned char *p, size_t have)
         used = 1;
     } else if (p[0] == MTLS_ACK) {
         used = mtls_channel_ack(c, value);
+        mtls_session_join_turns(c);
     } else {
         used = mtls_channel_new_max(c, value);
     }

@@ -103,7 +103,23 @@ char *mtls_text_escape(const char *text, size_t len);
 /* mtls_session_sent_owed: all that the channel owed is in records. */
 void mtls_session_sent_owed(struct mtls_channel *channel);
 
-/* mtls_session_drop_draft forgets what write_room lent. */
+/* mtls_session_join_turns: a refused writer that has credit waits for room. */
+void mtls_session_join_turns(struct mtls_channel *channel);
+
+/*
+ * mtls_session_offer_turn: the channel is about to be told that it can write.
+ * If it was told so before and did not, or does not want to be told, others
+ * come first.
+ */
+void mtls_session_offer_turn(struct mtls_channel *channel);
+
+/*
+ * mtls_session_stop_writing: nothing more can be written; what write_room lent
+ * stays the program's until its next call.
+ */
+void mtls_session_stop_writing(struct mtls_channel *channel);
+
+/* mtls_session_drop_draft takes back what write_room lent. */
 void mtls_session_drop_draft(struct mtls_channel *channel);
 
 /* mtls_session_flush_draft queues what write_room lent and wrote filled. */

@@ -155,6 +155,58 @@ START_TEST(many_threads_on_many_channels)
 }
 END_TEST
 
+/* --- MTLS inside MTLS, blocking, in both directions at once --- */
+
+struct taken {
+    BIO *from, *got;
+};
+
+static void *accept_one(void *arg)
+{
+    struct taken *taken = arg;
+
+    taken->got = BIO_mtls_accept_channel(taken->from);
+    if (taken->got != NULL && BIO_do_handshake(taken->got) != 1)
+        taken->got = NULL;
+    return NULL;
+}
+
+/* A channel from |client| to |server|, both ends. */
+static void connect_two(BIO *client, BIO *server, BIO **c, BIO **s)
+{
+    struct taken taken = {server, NULL};
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, accept_one, &taken);
+    *c = BIO_new_mtls_channel(client, "default");
+    ck_assert_int_eq(BIO_do_connect(*c), 1);
+    pthread_join(thread, NULL);
+    ck_assert_ptr_nonnull(taken.got);
+    *s = taken.got;
+}
+
+START_TEST(a_session_in_a_channel_blocks_as_its_own_does)
+{
+    struct stacks st = stacks_new(STACKS_TLS13_SOCKETS, 0), inner;
+    struct quad quads[3];
+    BIO *c, *s;
+
+    connect_two(st.client, st.server, &c, &s);
+    inner.client = BIO_push(BIO_new(BIO_f_mtls()), c);
+    inner.server = BIO_push(BIO_new(BIO_f_mtls()), s);
+    BIO_mtls_set_role(inner.server, MTLS_ROLE_SERVER);
+    BIO_mtls_set_role(inner.client, MTLS_ROLE_CLIENT);
+    for (int i = 0; i < 3; i++) {
+        connect_two(inner.client, inner.server, &c, &s);
+        start(&quads[i], c, s, 2 * 1024 * 1024, (unsigned int)i * 17 + 1);
+    }
+    for (int i = 0; i < 3; i++)
+        finish(&quads[i]);
+    stacks_free(&inner);
+    stacks_free(&st);
+}
+END_TEST
+
 /* --- open, echo, free, in many threads at once --- */
 
 #define CLIENTS 8
@@ -235,6 +287,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     tcase_set_timeout(tc, 200);
     tcase_add_test(tc, many_threads_on_many_channels);
+    tcase_add_test(tc, a_session_in_a_channel_blocks_as_its_own_does);
     tcase_add_test(tc, open_and_free_in_many_threads);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
