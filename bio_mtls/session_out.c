@@ -243,8 +243,31 @@ static void leave_turns(struct mtls_channel *c)
     if (mtls_list_linked(&c->turn)) {
         mtls_list_remove(&c->turn);
         c->passed_over = 0;
+        c->offered = 0;
         mtls_session_room_freed(c->session);
     }
+}
+
+void mtls_session_join_turns(struct mtls_channel *c)
+{
+    if (c->wants_room && (c->interest & MTLS_WRITABLE) &&
+        mtls_channel_sends(c) && mtls_flow_tx_limit(&c->out) != 0 &&
+        !mtls_list_linked(&c->turn))
+        mtls_list_append(&c->session->turns, &c->turn);
+}
+
+void mtls_session_offer_turn(struct mtls_channel *c)
+{
+    int offered = c->offered;
+
+    if (!mtls_list_linked(&c->turn))
+        return;
+    if (offered || !(c->interest & MTLS_WRITABLE)) {
+        mtls_list_remove(&c->turn);
+        mtls_session_join_turns(c); /* at the end */
+        mtls_session_room_freed(c->session);
+    }
+    c->offered = !offered;
 }
 
 static int wait_for_turn(struct mtls_channel *c)
@@ -261,9 +284,12 @@ static int may_write(struct mtls_channel *c)
     struct mtls_session *s = c->session;
     struct mtls_channel *first;
 
+    c->offered = 0;
     mtls_session_flush_draft(c);
-    if (!mtls_channel_sends(c))
+    if (!mtls_channel_sends(c)) {
+        mtls_session_drop_draft(c);
         return 0;
+    }
     if (mtls_flow_tx_limit(&c->out) == 0) {
         c->wants_room = 1;
         return 0;
@@ -359,8 +385,9 @@ size_t mtls_session_write(struct mtls_channel *c, const void *data, size_t len)
             break;
         done += n;
     }
-    if (done == 0)
-        wait_for_turn(c);
+    if (done < len) /* what is left waits for credit, or for its turn */
+        c->wants_room = 1;
+    mtls_session_join_turns(c);
     mtls_session_room_freed(s);
     return done;
 }
@@ -389,7 +416,7 @@ void mtls_session_wrote(struct mtls_channel *c, size_t n)
 {
     struct mtls_session *s = c->session;
 
-    if (n == 0 || c->draft == NULL)
+    if (n == 0 || c->draft == NULL || !mtls_channel_sends(c))
         return;
     c->draft->end = (uint32_t)(MTLS_DATA_HEADER_SIZE + n);
     count_data(c, n);
@@ -432,6 +459,19 @@ void mtls_session_flush_draft(struct mtls_channel *c)
     say_sent(s, MTLS_DATA_OCTETS, draft->data + MTLS_DATA_HEADER_SIZE,
              draft->end - MTLS_DATA_HEADER_SIZE);
     queue_draft(s, draft);
+}
+
+void mtls_session_stop_writing(struct mtls_channel *c)
+{
+    struct mtls_session *s = c->session;
+
+    if (c->draft != NULL && c->draft->end != 0) {
+        mtls_list_remove(&c->turn);
+        c->draft->end = 0;
+        s->draft_count--;
+        mtls_session_room_freed(s);
+    }
+    leave_turns(c);
 }
 
 void mtls_session_drop_draft(struct mtls_channel *c)
