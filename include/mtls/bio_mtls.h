@@ -127,13 +127,13 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
  * waiting and it should be called again without waiting, 0 when the peer
  * ended the session, -1 when the session failed.
  */
-#define BIO_mtls_process(m) ((int)BIO_ctrl((m), BIO_CTRL_MTLS_PROCESS, 0, NULL))
+#define BIO_mtls_process(m) BIO_ctrl((m), BIO_CTRL_MTLS_PROCESS, 0, NULL)
 
 /*
  * BIO_mtls_end ends the session in good order, as SSL_shutdown() does: every
  * channel is closed, close_notify is sent. 1 done, 0 with retry: call again.
  */
-#define BIO_mtls_end(m) ((int)BIO_ctrl((m), BIO_CTRL_MTLS_END, 0, NULL))
+#define BIO_mtls_end(m) BIO_ctrl((m), BIO_CTRL_MTLS_END, 0, NULL)
 
 /*
  * Limits of a session, set on the filter before its first channel; each
@@ -154,19 +154,19 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
  *   backlog         of those, not yet accepted by the program (default 4,096)
  */
 #define BIO_mtls_set_window(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_WINDOW, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_WINDOW, (long)(n), NULL)
 #define BIO_mtls_set_max_window(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_WINDOW, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_WINDOW, (long)(n), NULL)
 #define BIO_mtls_set_max_packet(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_PACKET, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_PACKET, (long)(n), NULL)
 #define BIO_mtls_set_session_memory(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_SESSION_MEMORY, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_SESSION_MEMORY, (long)(n), NULL)
 #define BIO_mtls_set_max_channels(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_CHANNELS, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_CHANNELS, (long)(n), NULL)
 #define BIO_mtls_set_max_opening(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_OPENING, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_MAX_OPENING, (long)(n), NULL)
 #define BIO_mtls_set_backlog(m, n) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_BACKLOG, (long)(n), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_BACKLOG, (long)(n), NULL)
 
 /*
  * AUTO (the default): I/O on the filter uses the default channel, which a
@@ -176,33 +176,33 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 #define MTLS_DEFAULT_CHANNEL_AUTO 0
 #define MTLS_DEFAULT_CHANNEL_OFF 1
 #define BIO_mtls_set_default_channel_mode(m, mode) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_DEFAULT_CHANNEL, (mode), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_DEFAULT_CHANNEL, (mode), NULL)
 
 /*
  * Corked, small writes gather in records that leave when they are full or on
  * BIO_flush(), BIO_mtls_process() or a wait. 0 uncorks and sends.
  */
 #define BIO_mtls_set_cork(m, on) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_CORK, (on), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_CORK, (on), NULL)
 
 /* Needed only where the BIO below holds no SSL to tell it (D3). */
 #define MTLS_ROLE_CLIENT 1
 #define MTLS_ROLE_SERVER 2
 #define BIO_mtls_set_role(m, role) \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_SET_ROLE, (role), NULL))
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_ROLE, (role), NULL)
 
 /* --- a channel ----------------------------------------------------------- */
 
 /* Puts a BIO made by BIO_new(BIO_s_mtls_channel()) on the session of |m|. */
 #define BIO_mtls_set_session(c, m) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_SET_SESSION, 0, (m)))
+    BIO_ctrl((c), BIO_CTRL_MTLS_SET_SESSION, 0, (m))
 
 /*
  * BIO_mtls_set_events chooses what BIO_mtls_next_ready() tells of the channel
  * (all, unless set), as the events of poll() do.
  */
 #define BIO_mtls_set_events(c, mask) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_SET_EVENTS, (mask), NULL))
+    BIO_ctrl((c), BIO_CTRL_MTLS_SET_EVENTS, (mask), NULL)
 
 /*
  * BIO_mtls_reject_channel answers a Request with Echec. |reason| should start
@@ -210,26 +210,24 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
  * caller's to free.
  */
 #define BIO_mtls_reject_channel(c, reason) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_REJECT, 0, (void *)(reason)))
+    BIO_ctrl((c), BIO_CTRL_MTLS_REJECT, 0, (void *)(reason))
 
 /* Gives up: CloseRequest without half-close (D8), unread data dropped. */
-#define BIO_mtls_reset_channel(c) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_RESET, 0, NULL))
+#define BIO_mtls_reset_channel(c) BIO_ctrl((c), BIO_CTRL_MTLS_RESET, 0, NULL)
 
 /* 1 when the peer closed the channel without ending its data first (D8). */
-#define BIO_mtls_was_reset(c) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_WAS_RESET, 0, NULL))
+#define BIO_mtls_was_reset(c) BIO_ctrl((c), BIO_CTRL_MTLS_WAS_RESET, 0, NULL)
 
 /* The four octets of channel_id as a number (D2); -1 until it is complete. */
 #define BIO_mtls_get_channel_id(c) \
-    (BIO_ctrl((c), BIO_CTRL_MTLS_GET_CHANNEL_ID, 0, NULL))
+    BIO_ctrl((c), BIO_CTRL_MTLS_GET_CHANNEL_ID, 0, NULL)
 
 /*
  * The source that a Request names, "host:port" (D15). Set it before opening
  * to name a client behind this program; else it is the session's own address.
  */
 #define BIO_mtls_set_source(c, host_port) \
-    ((int)BIO_ctrl((c), BIO_CTRL_MTLS_SET_SOURCE, 0, (void *)(host_port)))
+    BIO_ctrl((c), BIO_CTRL_MTLS_SET_SOURCE, 0, (void *)(host_port))
 #define BIO_mtls_get_source(c) \
     ((const char *)BIO_ptr_ctrl((c), BIO_CTRL_MTLS_GET_SOURCE, 0))
 
@@ -261,9 +259,9 @@ typedef struct mtls_counters_st {
     uint64_t window_memory;  /* now: the sum of the windows */
 } MTLS_COUNTERS;
 
-#define BIO_mtls_get_counters(b, counters)          \
-    ((int)BIO_ctrl((b), BIO_CTRL_MTLS_GET_COUNTERS, \
-                   (long)sizeof(MTLS_COUNTERS), (counters)))
+#define BIO_mtls_get_counters(b, counters)                                 \
+    BIO_ctrl((b), BIO_CTRL_MTLS_GET_COUNTERS, (long)sizeof(MTLS_COUNTERS), \
+             (counters))
 
 /* The limits of a session, as set or by default; of the filter. */
 typedef struct mtls_limits_st {
@@ -271,9 +269,8 @@ typedef struct mtls_limits_st {
     uint64_t max_channels, max_opening, backlog;
 } MTLS_LIMITS;
 
-#define BIO_mtls_get_limits(m, limits)                                       \
-    ((int)BIO_ctrl((m), BIO_CTRL_MTLS_GET_LIMITS, (long)sizeof(MTLS_LIMITS), \
-                   (limits)))
+#define BIO_mtls_get_limits(m, limits) \
+    BIO_ctrl((m), BIO_CTRL_MTLS_GET_LIMITS, (long)sizeof(MTLS_LIMITS), (limits))
 
 /*
  * The two ends of the session's socket, "host:port", of the filter or any
