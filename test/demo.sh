@@ -166,8 +166,9 @@ transport_octets() {
 # Runs the benchmark again and again until the file has arrived.
 benchmark_until_done() {
     until [ -e "$dir/fetched" ]; do
-        redis-benchmark -h 127.0.0.1 -p "$forward_database" -c $clients \
-            -n 10000 -t set,get --csv >>"$dir/benchmark.csv" 2>&1 || return 1
+        timeout 90 redis-benchmark -h 127.0.0.1 -p "$forward_database" \
+            -c $clients -n 10000 -t set,get --csv \
+            >>"$dir/benchmark.csv" 2>&1 || return 1
     done
 }
 
@@ -217,7 +218,7 @@ run() {
     bench=$!
     pids+=("$bench")
     until [ -s "$dir/benchmark.csv" ]; do
-        kill -0 $bench 2>/dev/null || fail "redis-benchmark ended"
+        kill -0 $bench 2>/dev/null || fail "redis-benchmark did not finish"
         sleep 0.1
     done
     commands_before=$(commands_done)
