@@ -144,6 +144,11 @@ static void give_up_fd(struct mtls_mux *mux)
 
 void mtls_mux_detach(struct mtls_mux *mux)
 {
+    SSL *ssl = mux->shut ? mtls_mux_ssl(mux) : NULL;
+
+    /* BIO_f_ssl would wait for the peer's close_notify, and block. */
+    if (ssl != NULL)
+        SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     mtls_session_end(mux->session);
     mtls_mux_give_up_channel(mux);
     give_up_fd(mux);
