@@ -57,11 +57,6 @@ static void on_prepare(uv_prepare_t *prepare)
         uv_idle_start(&app->idle, on_idle);
 }
 
-void app_wake(struct app *app)
-{
-    uv_idle_start(&app->idle, on_idle);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct app *app = timer->data;
@@ -86,8 +81,7 @@ void app_drain(struct app *app)
     app->drain_until = uv_now(&app->loop) + APP_DRAIN_MS;
     app->drain(app);
     TAILQ_FOREACH(k, &app->links, node)
-    link_written(k); /* so that it sees whether it is over */
-    app_wake(app);
+    link_changed(k); /* so that it sees whether it is over */
 }
 
 void app_quit(struct app *app)
@@ -100,7 +94,6 @@ void app_quit(struct app *app)
     link_close(k, LINK_ENDED, "");
     chan_abandon_orphans(app);
     local_abandon(app);
-    app_wake(app);
 }
 
 static void show_tables(const struct app *app)

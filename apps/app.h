@@ -54,7 +54,4 @@ void app_drain(struct app *app);
 /* app_quit ends it at once, as a second signal does. */
 void app_quit(struct app *app);
 
-/* app_wake makes the loop take another turn without waiting. */
-void app_wake(struct app *app);
-
 #endif

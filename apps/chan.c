@@ -35,7 +35,7 @@ void chan_remove(struct chan *c)
     }
     TAILQ_REMOVE(&c->link->channels, c, node);
     c->link->n_channels--;
-    link_written(c->link); /* freeing the BIO will write a CloseRequest */
+    link_changed(c->link); /* freeing the BIO will write a CloseRequest */
 }
 
 void chan_orphan(struct chan *c)

@@ -58,14 +58,14 @@ static int echo_piece(struct echo *e)
         if (room > 0) {
             n = n < room ? n : room;
             memcpy(out, in, (size_t)n);
-            BIO_nwrite(bio, &out, n);
-            BIO_nread(bio, &in, n);
+            if (BIO_nwrite(bio, &out, n) == n)
+                BIO_nread(bio, &in, n);
             return BIO_pending(bio) > 0 || BIO_eof(bio);
         }
         if (BIO_should_retry(bio)) {
             set_full(e, 1);
             if (e->chan.link != NULL)
-                link_refused(e->chan.link);
+                link_changed(e->chan.link);
             return 0;
         }
     } else if (BIO_should_retry(bio)) {
@@ -89,7 +89,7 @@ static void on_ready(struct chan *c, int events)
     for (int i = 0; i < PIECES && more > 0; i++)
         more = echo_piece(e);
     if (more > 0 && c->link != NULL)
-        link_again(c->link);
+        link_changed(c->link);
     else if (more > 0)
         finish(e, CHAN_TRUNCATED, "the session ended first");
 }
@@ -118,5 +118,5 @@ void echo_new(struct link *k, BIO *bio)
     }
     chan_add(&e->chan, &ops, k, bio);
     tell_channel_open(&e->chan);
-    link_written(k);
+    link_changed(k);
 }

@@ -146,7 +146,7 @@ static int to_local(struct forward *f)
             return 1;
     }
     if (f->chan.link != NULL)
-        link_again(f->chan.link);
+        link_changed(f->chan.link);
     else
         f->local_full = 1; /* POLLOUT takes the place of READABLE */
     return 1;
@@ -158,7 +158,7 @@ static int take_refusal(struct forward *f)
     if (BIO_should_retry(f->chan.bio)) {
         f->chan_full = 1;
         if (f->chan.link != NULL)
-            link_refused(f->chan.link);
+            link_changed(f->chan.link);
         return 1;
     }
     /* Reading will say why; until then what has arrived is delivered. */
@@ -191,7 +191,10 @@ static int from_local(struct forward *f)
             f->local_ended = 1;
             return BIO_shutdown_wr(bio) > 0 || take_refusal(f);
         }
-        BIO_nwrite(bio, &p, (int)n);
+        if (BIO_nwrite(bio, &p, (int)n) != n) {
+            give_up(f, "the channel lost what it was given");
+            return 0;
+        }
         moved += (size_t)n;
         if (n < room)
             return 1;
@@ -215,7 +218,7 @@ static void settle(struct forward *f)
     if (!f->opening && !f->local_ended && !f->chan_full && !f->deaf)
         want |= LOCAL_IN;
     if (f->chan.link != NULL)
-        link_written(f->chan.link);
+        link_changed(f->chan.link);
     if (mute != f->muted) {
         f->muted = (unsigned)mute & 1;
         (void)BIO_mtls_set_events(

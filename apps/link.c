@@ -31,22 +31,9 @@ static void want_work(struct link *k)
     TAILQ_INSERT_TAIL(&k->app->work, k, work_node);
 }
 
-void link_written(struct link *k)
+void link_changed(struct link *k)
 {
     want_work(k);
-}
-
-void link_refused(struct link *k)
-{
-    k->refused = 1;
-    want_work(k);
-}
-
-void link_again(struct link *k)
-{
-    k->again = 1;
-    want_work(k);
-    app_wake(k->app);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -56,7 +43,6 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         k->armed = 0; /* libuv has stopped it; the socket will say why */
-    k->must_process = 1;
     want_work(k);
 }
 
@@ -163,8 +149,7 @@ struct link *link_new(struct app *app, int fd, SSL *ssl,
     } else {
         tell_trace(k->m, o);
     }
-    want_work(k);
-    app_wake(app);
+    link_changed(k);
     return k;
 }
 
@@ -175,8 +160,7 @@ void link_close(struct link *k, enum link_end how, const char *why)
     k->doomed = 1;
     k->end = how;
     report_escape(k->why, sizeof(k->why), why);
-    want_work(k);
-    app_wake(k->app);
+    link_changed(k);
 }
 
 /* Why the last call failed: OpenSSL's queue, or what the system said. */
@@ -198,7 +182,6 @@ static void handshake(struct link *k)
     ok = BIO_do_handshake(k->m) == 1;
     if (ok) {
         k->state = LINK_OPEN;
-        k->must_process = 1;
         tell_session_open(k);
         k->ops->opened(k);
         return;
@@ -224,7 +207,6 @@ static void accept_channels(struct link *k)
             return;
         k->ops->requested(k, c);
     }
-    k->again = 1;
 }
 
 /* Tells channels what became possible; returns how many were told. */
@@ -246,61 +228,51 @@ static size_t dispatch(struct link *k)
     return told;
 }
 
-/* Sends what was written. 0 when the transport takes no more for now. */
-static int flush(struct link *k)
-{
-    ERR_clear_error();
-    if (BIO_flush(k->m) > 0)
-        return 1;
-    if (!BIO_should_retry(k->m))
-        k->must_process = 1; /* which will say why */
-    return 0;
-}
-
-/* What the multiplexer says of the session as a whole; 0 when it is over. */
+/* 1: there may be more at once. 0: not now. -1: it is over. */
 static int process(struct link *k)
 {
     int rc, error;
 
     ERR_clear_error();
     errno = 0;
-    k->must_process = 0;
     rc = BIO_mtls_process(k->m);
     error = errno;
     if (rc > 0) {
         k->reads = rc == 2 || BIO_should_read(k->m);
-        k->must_process = rc == 2;
-        return 1;
+        return rc == 2;
     }
     if (rc == 0)
         link_close(k, LINK_ENDED, "");
     else
         fail(k, LINK_FAILED, error);
-    return 0;
+    return -1;
+}
+
+/* Sends what was written. 0 when the transport takes no more for now. */
+static int flush(struct link *k)
+{
+    ERR_clear_error();
+    return BIO_flush(k->m) > 0 || !BIO_should_retry(k->m);
 }
 
 /*
- * Moves octets both ways. Reading or writing a channel, and sending, may make
- * something possible for another: so until nobody is told anything, or for so
- * many rounds that other links should have their turn.
+ * Moves octets both ways. To read or write a channel may move others' octets
+ * too, so that the end is only where nobody has been told anything; or after
+ * so many rounds that other links should have their turn.
  */
 static void move(struct link *k)
 {
-    int alive = 1, clear = 1;
-    size_t told = 1;
+    int more = 1, clear = 1;
 
-    for (int i = 0; i < ROUNDS && alive && told > 0; i++) {
-        if (k->again || (k->refused && clear))
-            k->must_process = 1;
-        k->refused = k->again = 0;
-        if (k->must_process)
-            alive = process(k);
-        told = dispatch(k);
+    for (int i = 0; i < ROUNDS && more > 0; i++) {
+        more = process(k);
+        if (dispatch(k) > 0 && more == 0)
+            more = 1;
         clear = flush(k);
     }
-    if (told > 0 || k->again || (k->refused && clear))
-        k->must_process = 1;
     arm(k, (k->reads ? UV_READABLE : 0) | (clear ? 0 : UV_WRITABLE));
+    if (more > 0)
+        want_work(k);
 }
 
 static void try_end(struct link *k)
@@ -319,8 +291,7 @@ void link_end(struct link *k)
     } else if (k->state == LINK_OPEN) {
         k->state = LINK_ENDING;
         k->started = uv_now(&k->app->loop);
-        want_work(k);
-        app_wake(k->app);
+        link_changed(k);
     }
 }
 
@@ -364,6 +335,4 @@ void link_pump(struct link *k)
         link_end(k);
     if (k->doomed)
         finish(k);
-    else if (k->must_process)
-        want_work(k);
 }

@@ -54,12 +54,9 @@ struct link {
     enum link_state state;
     struct chan_list channels;
     size_t n_channels;
-    unsigned has_work : 1;     /* stands in app->work */
-    unsigned must_process : 1; /* the transport, or a writer, has moved */
-    unsigned refused : 1;      /* a write of this turn was refused */
-    unsigned again : 1;        /* there is more to do without waiting */
-    unsigned reads : 1;        /* the multiplexer wants to read */
-    unsigned doomed : 1;       /* ends with this turn */
+    unsigned has_work : 1; /* stands in app->work */
+    unsigned reads : 1;    /* the multiplexer wants to read */
+    unsigned doomed : 1;   /* ends with this turn */
     enum link_end end;
     char why[256]; /* the text of the end, "" when in order */
     char peer[ADDR_TEXT_MAX];
@@ -83,14 +80,11 @@ void link_end(struct link *k);
 /* link_close ends it at the end of this turn; ops->closed follows then. */
 void link_close(struct link *k, enum link_end how, const char *why);
 
-/* link_written: a channel was written to; it leaves at the end of the turn. */
-void link_written(struct link *k);
-
-/* link_refused: a write was refused and waits for its turn or for credit. */
-void link_refused(struct link *k);
-
-/* link_again: there is more to do, without waiting for the transport. */
-void link_again(struct link *k);
+/*
+ * link_changed: a channel was read or written, or would be; the link looks at
+ * all of them at the end of this turn of the loop.
+ */
+void link_changed(struct link *k);
 
 /* link_pump does one turn's work; app calls it. */
 void link_pump(struct link *k);
