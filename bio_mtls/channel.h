@@ -98,16 +98,17 @@ struct mtls_channel {
     unsigned int reserved : 1; /* has an own half in the table */
     unsigned int named : 1;    /* the peer knows the whole id */
     unsigned int close_sent : 1;
-    unsigned int failed : 1;      /* by the peer's fault, and not counted yet */
-    unsigned int released : 1;    /* the program has let go of it */
-    unsigned int queued : 1;      /* in the backlog */
-    unsigned int marked : 1;      /* peer_half is in a set of the table's */
-    unsigned int told_end : 1;    /* the reader has seen the end or the error */
-    unsigned int wants_room : 1;  /* a write was refused */
-    unsigned int prompt : 1;      /* an Acknowledgment, within a round trip */
-    unsigned int kicked : 1;      /* of the layer above: look again */
-    unsigned int offered : 1;     /* its turn was told, and not used yet */
-    unsigned int passed_over : 2; /* writes by others while it had the turn */
+    unsigned int failed : 1;     /* by the peer's fault, and not counted yet */
+    unsigned int released : 1;   /* the program has let go of it */
+    unsigned int queued : 1;     /* in the backlog */
+    unsigned int marked : 1;     /* peer_half is in a set of the table's */
+    unsigned int told_end : 1;   /* the reader has seen the end or the error */
+    unsigned int wants_room : 1; /* a write was refused */
+    unsigned int prompt : 1;     /* an Acknowledgment, within a round trip */
+    unsigned int kicked : 1;     /* of the layer above: look again */
+    unsigned int offered : 1;    /* its turn was told, and not used yet */
+    unsigned int sent_back : 2;  /* how often, ... */
+    uint16_t turn_seen;          /* ... for that turn of another's */
 };
 
 /* mtls_channel_id is the id (D2); the channel must be named. */

@@ -62,6 +62,7 @@ struct mtls_session {
     struct mtls_list backlog; /* Requests not taken yet (turn link) */
     struct mtls_list ready, next_round;
     unsigned int draft_count;
+    uint16_t turn; /* counts those who had it */
     uint32_t asked, backlog_count;
     struct mtls_flow_tune tune;
     struct mtls_session_stats stats;

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define LEAST_DATA 64 /* a shorter piece is not worth a header */
-#define PASSED_OVER_MAX 2
+#define SENT_BACK_MAX 2
 
 /* --- packets that are owed --- */
 
@@ -240,11 +240,13 @@ void mtls_session_room_freed(struct mtls_session *s)
 /* Who is first now is told, or nobody ever might be. */
 static void leave_turns(struct mtls_channel *c)
 {
+    struct mtls_session *s = c->session;
+
     if (mtls_list_linked(&c->turn)) {
+        s->turn += first_in_turn(s) == c;
         mtls_list_remove(&c->turn);
-        c->passed_over = 0;
         c->offered = 0;
-        mtls_session_room_freed(c->session);
+        mtls_session_room_freed(s);
     }
 }
 
@@ -263,9 +265,8 @@ void mtls_session_offer_turn(struct mtls_channel *c)
     if (!mtls_list_linked(&c->turn))
         return;
     if (offered || !(c->interest & MTLS_WRITABLE)) {
-        mtls_list_remove(&c->turn);
+        leave_turns(c);
         mtls_session_join_turns(c); /* at the end */
-        mtls_session_room_freed(c->session);
     }
     c->offered = !offered;
 }
@@ -275,6 +276,19 @@ static int wait_for_turn(struct mtls_channel *c)
     c->wants_room = 1;
     if (!mtls_list_linked(&c->turn))
         mtls_list_append(&c->session->turns, &c->turn);
+    return 0;
+}
+
+/* Whether |c| finds the same turn unused for the third time. */
+static int waits_in_vain(struct mtls_channel *c)
+{
+    if (c->turn_seen != c->session->turn) {
+        c->turn_seen = c->session->turn;
+        c->sent_back = 0;
+    }
+    if (c->sent_back == SENT_BACK_MAX)
+        return 1;
+    c->sent_back++;
     return 0;
 }
 
@@ -297,13 +311,11 @@ static int may_write(struct mtls_channel *c)
     if (!has_room(s))
         return wait_for_turn(c);
     while ((first = first_in_turn(s)) != NULL && first != c) {
-        if (!mtls_list_linked(&c->turn)) /* the first time one just waits */
+        /* The first time one just waits. */
+        if (!mtls_list_linked(&c->turn) || !waits_in_vain(c))
             return wait_for_turn(c);
-        if (first->passed_over < PASSED_OVER_MAX) {
-            first->passed_over++;
-            return wait_for_turn(c);
-        }
         leave_turns(first);
+        mtls_session_join_turns(first); /* at the end */
     }
     leave_turns(c);
     if ((c->owed & MTLS_OWE_SUCCESS) && !mtls_session_emit(c))
@@ -418,6 +430,7 @@ void mtls_session_wrote(struct mtls_channel *c, size_t n)
 
     if (n == 0 || c->draft == NULL || !mtls_channel_sends(c))
         return;
+    leave_turns(c);
     c->draft->end = (uint32_t)(MTLS_DATA_HEADER_SIZE + n);
     count_data(c, n);
     mtls_list_append(&s->drafts, &c->turn);
