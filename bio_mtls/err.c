@@ -32,6 +32,9 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_TRANSPORT_FAILED, "the BIO below failed"},
     {0, NULL}};
 
+/* The name of the library itself: no reason, and its number comes later. */
+static ERR_STRING_DATA name[] = {{0, "MTLS routines"}, {0, NULL}};
+
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static int library;
 
@@ -39,6 +42,8 @@ static void load(void)
 {
     library = ERR_get_next_error_library();
     ERR_load_strings(library, strings);
+    name[0].error = ERR_PACK(library, 0, 0);
+    ERR_load_strings(0, name);
 }
 
 int MTLS_err_library(void)

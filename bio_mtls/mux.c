@@ -441,13 +441,18 @@ int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark)
 int mtls_mux_shutdown(struct mtls_mux *mux)
 {
     SSL *ssl = mtls_mux_ssl(mux);
+    int r;
 
     if (mux->shut || ssl == NULL || !mux->up)
         return 1;
     clear_errors();
-    if (SSL_shutdown(ssl) < 0 &&
-        (BIO_should_retry(mux->next) || SSL_want_write(ssl)))
-        return 0;
+    r = SSL_shutdown(ssl);
+    if (r < 0) {
+        int error = SSL_get_error(ssl, r);
+
+        if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ)
+            return 0;
+    }
     clear_errors();
     mux->shut = 1;
     return 1;

@@ -1,0 +1,75 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* How OpenSSL programs are written, where that has surprised us. */
+#include "stacks.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <string.h>
+
+static void no_blocking(BIO *b)
+{
+    int fd = (int)BIO_get_fd(b, NULL);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+/* EPIPE leaves SSL_want_write() true: that is no reason to try again. */
+START_TEST(ending_when_the_peer_is_gone_ends)
+{
+    struct stacks st = stacks_new(STACKS_TLS13_SOCKETS, 0);
+    struct channels ch;
+    SSL *ssl = NULL;
+    int ended = 0;
+
+    no_blocking(st.client);
+    no_blocking(st.server);
+    ck_assert_ptr_null(BIO_mtls_accept_channel(st.server));
+    ch = stacks_open(&st, "default");
+    BIO_get_ssl(st.server, &ssl);
+    SSL_set_quiet_shutdown(ssl, 1);
+    BIO_free(ch.s);
+    BIO_free_all(st.server);
+    for (int i = 0; !ended && i < 100; i++)
+        ended = BIO_mtls_end(st.client);
+    ck_assert(ended);
+    BIO_free(ch.c);
+    BIO_free_all(st.client);
+    ERR_clear_error();
+}
+END_TEST
+
+START_TEST(errors_name_the_library)
+{
+    BIO *mtls = BIO_new(BIO_f_mtls());
+    char text[200];
+
+    ck_assert_int_eq(BIO_mtls_set_role(mtls, 7), 0);
+    ERR_error_string_n(ERR_peek_error(), text, sizeof(text));
+    ck_assert_ptr_nonnull(strstr(text, ":MTLS routines:"));
+    ck_reason(MTLS_R_INVALID_VALUE);
+    BIO_free(mtls);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("idioms");
+    TCase *tc = tcase_create("all");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tc, ending_when_the_peer_is_gone_ends);
+    tcase_add_test(tc, errors_name_the_library);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
