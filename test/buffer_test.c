@@ -38,8 +38,8 @@ static void put(uint64_t place, size_t len, size_t limit)
         size_t room;
         unsigned char *p = mtls_buffer_room(&buffer, &pool, len, limit, &room);
 
-        ck_assert_ptr_nonnull(p);
-        ck_assert(room >= 1 && room <= len);
+        core_must(p != NULL);
+        core_must(room >= 1 && room <= len);
         for (size_t i = 0; i < room; i++)
             p[i] = octet_at(place++);
         mtls_buffer_filled(&buffer, room);
@@ -54,12 +54,12 @@ static void take(uint64_t place, size_t len)
         size_t n;
         const unsigned char *p = mtls_buffer_peek(&buffer, &n);
 
-        ck_assert_ptr_nonnull(p);
-        ck_assert(n >= 1 && n <= buffer.length);
+        core_must(p != NULL);
+        core_must(n >= 1 && n <= buffer.length);
         if (n > len)
             n = len;
         for (size_t i = 0; i < n; i++)
-            ck_assert_uint_eq(p[i], octet_at(place++));
+            core_must(p[i] == octet_at(place++));
         mtls_buffer_drop(&buffer, n);
         mtls_buffer_trim(&buffer, &pool);
         len -= n;
@@ -111,8 +111,8 @@ START_TEST(octets_come_out_as_they_went_in)
             take(out, n);
             out += n;
         }
-        ck_assert_uint_eq(buffer.length, in - out);
-        ck_assert_uint_le(held(), 65536 + MTLS_CHUNK_LARGE + MTLS_CHUNK_SMALL);
+        core_must(buffer.length == in - out);
+        core_must(held() <= 65536 + MTLS_CHUNK_LARGE + MTLS_CHUNK_SMALL);
     }
     end();
 }
@@ -165,10 +165,10 @@ START_TEST(dropped_octets_stay_until_trim)
     p = mtls_buffer_peek(&buffer, &n);
     mtls_buffer_drop(&buffer, 300);
     for (size_t i = 0; i < n; i++) /* a use after free, had it been freed */
-        ck_assert_uint_eq(p[i], octet_at(i));
-    ck_assert_uint_eq(held(), MTLS_CHUNK_SMALL);
+        core_must(p[i] == octet_at(i));
+    core_must(held() == MTLS_CHUNK_SMALL);
     mtls_buffer_trim(&buffer, &pool);
-    ck_assert_uint_eq(held(), 0);
+    core_must(held() == 0);
     end();
 }
 END_TEST

@@ -51,14 +51,14 @@ START_TEST(each_parity_has_32768_halves_and_no_more)
     begin();
     for (int parity = 0; parity < 2; parity++) {
         for (unsigned int i = 0; i < MTLS_HALVES / 2; i++) {
-            ck_assert_int_eq(reserve(parity, parity, &half), 1);
-            ck_assert_int_eq(half & 1, parity);
-            ck_assert_uint_eq(seen[half], 0);
+            core_must(reserve(parity, parity, &half) == 1);
+            core_must((half & 1) == parity);
+            core_must(seen[half] == 0);
             seen[half] = 1;
-            ck_assert_ptr_eq(mtls_channel_table_at(&table, half), channel(0));
+            core_must(mtls_channel_table_at(&table, half) == channel(0));
         }
-        ck_assert_int_eq(reserve(parity, parity, &half), 0);
-        ck_assert_int_eq(reserve(parity, !parity, &half), 0);
+        core_must(reserve(parity, parity, &half) == 0);
+        core_must(reserve(parity, !parity, &half) == 0);
     }
     end();
 }
@@ -70,13 +70,13 @@ START_TEST(a_released_half_can_be_had_again)
 
     begin();
     for (unsigned int i = 0; i < MTLS_HALVES / 2; i++)
-        ck_assert_int_eq(reserve(1, 1, &half), 1);
+        core_must(reserve(1, 1, &half) == 1);
     for (unsigned int wanted = 1; wanted < MTLS_HALVES; wanted += 4094) {
         mtls_channel_table_release(&table, (uint16_t)wanted);
         ck_assert_ptr_null(mtls_channel_table_at(&table, (uint16_t)wanted));
-        ck_assert_int_eq(reserve(1, 1, &half), 1);
-        ck_assert_uint_eq(half, wanted);
-        ck_assert_int_eq(reserve(1, 1, &half), 0);
+        core_must(reserve(1, 1, &half) == 1);
+        core_must(half == wanted);
+        core_must(reserve(1, 1, &half) == 0);
     }
     end();
 }
@@ -91,10 +91,10 @@ START_TEST(a_half_just_released_is_the_last_to_come_again)
     mtls_channel_table_release(&table, first);
     for (unsigned int i = 1; i < MTLS_HALVES / 2; i++) {
         reserve(0, 1, &half);
-        ck_assert_uint_ne(half, first);
+        core_must(half != first);
     }
     reserve(0, 1, &half);
-    ck_assert_uint_eq(half, first);
+    core_must(half == first);
     end();
 }
 END_TEST
@@ -140,15 +140,15 @@ START_TEST(a_set_holds_each_half_by_itself)
 
     begin();
     for (unsigned int half = 0; half < MTLS_HALVES; half += 3) {
-        ck_assert(!mtls_half_set_has(set, (uint16_t)half));
-        ck_assert(mtls_half_set_add(set, (uint16_t)half));
+        core_must(!mtls_half_set_has(set, (uint16_t)half));
+        core_must(mtls_half_set_add(set, (uint16_t)half));
     }
     for (unsigned int half = 0; half < MTLS_HALVES; half++)
-        ck_assert_int_eq(mtls_half_set_has(set, (uint16_t)half), half % 3 == 0);
+        core_must(mtls_half_set_has(set, (uint16_t)half) == (half % 3 == 0));
     for (unsigned int half = 0; half < MTLS_HALVES; half += 6)
         mtls_half_set_remove(set, (uint16_t)half);
     for (unsigned int half = 0; half < MTLS_HALVES; half++)
-        ck_assert_int_eq(mtls_half_set_has(set, (uint16_t)half), half % 6 == 3);
+        core_must(mtls_half_set_has(set, (uint16_t)half) == (half % 6 == 3));
     end();
 }
 END_TEST

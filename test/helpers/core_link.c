@@ -37,7 +37,7 @@ size_t core_collect(struct core_end *end)
     size_t len, sum = 0;
 
     while ((p = mtls_session_send_buf(end->session, &len)) != NULL) {
-        ck_assert_uint_le(len, MTLS_RECORD_SIZE);
+        core_must(len <= MTLS_RECORD_SIZE);
         core_pipe_put(&end->out, p, len);
         mtls_session_send_ack(end->session, len);
         sum += len;
@@ -58,7 +58,7 @@ size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
 
         if (p == NULL)
             break;
-        ck_assert_uint_gt(room, 0);
+        core_must(room > 0);
         if (room > n - done)
             room = n - done;
         memcpy(p, pipe->octets + pipe->start, room);
@@ -95,12 +95,12 @@ void core_check(const struct mtls_session *session)
     struct mtls_session_stats stats;
 
     mtls_session_stats(session, &stats);
-    ck_assert_uint_le(stats.window_memory, session->config.session_memory);
-    ck_assert_uint_le(stats.channels, session->config.max_channels);
-    ck_assert_uint_le(session->asked, session->config.max_opening);
-    ck_assert_uint_le(session->backlog_count, session->config.backlog);
-    ck_assert_uint_le(session->answers_count, MTLS_ANSWERS);
-    ck_assert_uint_le(session->out.count, MTLS_QUEUE_CONTROL + MTLS_QUEUE_DATA);
+    core_must(stats.window_memory <= session->config.session_memory);
+    core_must(stats.channels <= session->config.max_channels);
+    core_must(session->asked <= session->config.max_opening);
+    core_must(session->backlog_count <= session->config.backlog);
+    core_must(session->answers_count <= MTLS_ANSWERS);
+    core_must(session->out.count <= MTLS_QUEUE_CONTROL + MTLS_QUEUE_DATA);
 }
 
 /* --- two sessions --- */
@@ -173,7 +173,7 @@ int core_move(struct core_link *link)
 void core_settle(struct core_link *link)
 {
     for (int i = 0; core_move(link); i++)
-        ck_assert_int_lt(i, 100000);
+        core_must(i < 100000);
 }
 
 struct mtls_channel *core_open(struct core_end *end, const char *host)
@@ -300,7 +300,7 @@ unsigned int core_hear(struct core_link *link, struct core_packet *packet)
     core_collect(end);
     size = core_packet_read(end->out.octets + end->out.start,
                             end->out.end - end->out.start, packet);
-    ck_assert_int_ge(size, 0);
+    core_must(size >= 0);
     end->out.start += (size_t)size;
     return size == 0 ? 0 : packet->type;
 }

@@ -13,6 +13,13 @@
 
 #define core_count(array) (sizeof(array) / sizeof((array)[0]))
 
+/* For inner loops: ck_assert() writes to a pipe, even when all is well. */
+#define core_must(what)                \
+    do {                               \
+        if (!(what))                   \
+            ck_abort_msg("%s", #what); \
+    } while (0)
+
 /* core_run runs a suite of one case with these tests; what main() returns. */
 int core_run(const char *name, const TTest *const *tests, size_t count);
 
