@@ -51,3 +51,44 @@ int MTLS_err_library(void)
     CRYPTO_THREAD_run_once(&once, load);
     return library;
 }
+
+void mtls_errors_take(struct mtls_errors *errors)
+{
+    const char *file, *function, *text;
+    unsigned long code;
+    int line, flags;
+
+    errors->n = 0;
+    while (errors->n < MTLS_ERRORS_KEPT &&
+           (code = ERR_get_error_all(&file, &line, &function, &text, &flags)) !=
+               0) {
+        struct mtls_error *e = &errors->list[errors->n++];
+
+        e->code = code;
+        e->line = line;
+        e->file = OPENSSL_strdup(file);
+        e->function = OPENSSL_strdup(function);
+        e->text = flags & ERR_TXT_STRING ? OPENSSL_strdup(text) : NULL;
+    }
+}
+
+void mtls_errors_put_back(struct mtls_errors *errors)
+{
+    if (errors->n != 0)
+        ERR_clear_error();
+    for (int i = 0; i < errors->n; i++) {
+        struct mtls_error *e = &errors->list[i];
+        int lib = ERR_GET_LIB(e->code), reason = ERR_GET_REASON(e->code);
+
+        ERR_new();
+        ERR_set_debug(e->file, e->line, e->function);
+        if (e->text != NULL)
+            ERR_set_error(lib, reason, "%s", e->text);
+        else
+            ERR_set_error(lib, reason, NULL);
+        OPENSSL_free(e->file);
+        OPENSSL_free(e->function);
+        OPENSSL_free(e->text);
+    }
+    errors->n = 0;
+}

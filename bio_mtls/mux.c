@@ -109,12 +109,16 @@ static void last_flush(struct mtls_mux *mux)
 
 void mtls_mux_free(struct mtls_mux *mux)
 {
+    struct mtls_errors callers;
+
     if (mux == NULL || atomic_fetch_sub(&mux->refs, 1) != 1)
         return;
+    mtls_errors_take(&callers);
     pthread_mutex_lock(&mux->lock);
     last_flush(mux);
     mtls_mux_detach(mux);
     pthread_mutex_unlock(&mux->lock);
+    mtls_errors_put_back(&callers);
     mtls_session_free(mux->session);
     pthread_mutex_destroy(&mux->lock);
     OPENSSL_free(mux->address[0]);
@@ -313,8 +317,10 @@ void mtls_mux_send(struct mtls_mux *mux)
 {
     uint64_t before = mtls_session_sent(mux->session);
     const unsigned char *p;
+    struct mtls_errors callers;
     size_t len;
 
+    mtls_errors_take(&callers);
     mux->out_blocked = 0;
     while (mux->next != NULL && !mux->out_blocked &&
            (p = mtls_session_send_buf(mux->session, &len)) != NULL) {
@@ -323,6 +329,7 @@ void mtls_mux_send(struct mtls_mux *mux)
     }
     if (mux->unflushed && mux->next != NULL && !mux->out_blocked)
         flush_below(mux);
+    mtls_errors_put_back(&callers);
     if (mux->out_blocked)
         mtls_mux_poll_again(mux);
     if (mtls_session_sent(mux->session) != before)

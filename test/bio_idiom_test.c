@@ -57,6 +57,33 @@ START_TEST(errors_name_the_library)
 }
 END_TEST
 
+/* "goto err": what failed is often freed before the errors are printed. */
+START_TEST(freeing_keeps_the_errors_of_the_caller)
+{
+    struct stacks st = stacks_new(STACKS_NBIO_SOCKETS, 0);
+    struct channels ch;
+    const char *text, *function;
+    int flags, line;
+
+    ck_assert_ptr_null(BIO_mtls_accept_channel(st.server));
+    ch = stacks_open(&st, "default");
+    ERR_clear_error();
+    ck_assert_int_eq(BIO_mtls_set_window(st.client, 0), 0);
+    BIO_mtls_reset_channel(ch.c);
+    BIO_free(ch.c);
+    BIO_free_all(st.client);
+    ERR_peek_error_all(NULL, &line, &function, &text, &flags);
+    ck_assert_int_gt(line, 0);
+    ck_assert_str_eq(function, "set_u32");
+    ck_assert_ptr_nonnull(strstr(text, "0 is not in 1.."));
+    ck_assert(flags & ERR_TXT_STRING);
+    ck_reason(MTLS_R_INVALID_VALUE);
+    BIO_free(ch.s);
+    BIO_free_all(st.server);
+    ERR_clear_error();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("idioms");
@@ -66,6 +93,7 @@ int main(void)
 
     tcase_add_test(tc, ending_when_the_peer_is_gone_ends);
     tcase_add_test(tc, errors_name_the_library);
+    tcase_add_test(tc, freeing_keeps_the_errors_of_the_caller);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
