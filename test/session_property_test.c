@@ -433,9 +433,7 @@ static void schedule(uint64_t seed)
     config = random_config();
     core_link_open(&link, &config);
     *mtls_session_config(link.server.session) = random_config();
-    core_referee_begin(
-        mtls_session_config(link.client.session)->session_memory,
-        mtls_session_config(link.server.session)->session_memory);
+    core_referee_begin();
     memset(users, 0, sizeof(users));
     memset(streams, 0, sizeof(streams));
     stream_count = 0;

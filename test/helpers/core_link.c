@@ -66,11 +66,12 @@ size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
         done += room;
         mtls_session_recv_ack(to, room, now);
     }
-    core_check(to);
     return done;
 }
 
-uint64_t core_held(const struct mtls_session *session)
+/* Calls |visit| with each channel that has a half, and adds up. */
+static uint64_t sum_of(const struct mtls_session *session,
+                       uint64_t (*visit)(const struct mtls_channel *c))
 {
     uint64_t sum = 0;
 
@@ -82,12 +83,30 @@ uint64_t core_held(const struct mtls_session *session)
             continue;
         }
         c = mtls_channel_table_at(&session->table, (uint16_t)half);
-        if (c == NULL)
-            continue;
-        for (const struct mtls_chunk *k = c->buffer.head; k; k = k->next)
-            sum += k->capacity;
+        sum += c != NULL ? visit(c) : 0;
     }
     return sum;
+}
+
+static uint64_t chunks_of(const struct mtls_channel *c)
+{
+    uint64_t sum = 0;
+
+    for (const struct mtls_chunk *k = c->buffer.head; k != NULL; k = k->next)
+        sum += k->capacity;
+    return sum;
+}
+
+uint64_t core_held(const struct mtls_session *session)
+{
+    return sum_of(session, chunks_of);
+}
+
+static uint64_t window_of(const struct mtls_channel *c)
+{
+    core_must(c->buffer.length <= mtls_flow_rx_waiting(&c->in));
+    core_must((uint64_t)c->in.granted + c->in.freed <= c->in.window);
+    return c->in.window;
 }
 
 void core_check(const struct mtls_session *session)
@@ -96,6 +115,7 @@ void core_check(const struct mtls_session *session)
 
     mtls_session_stats(session, &stats);
     core_must(stats.window_memory <= session->config.session_memory);
+    core_must(sum_of(session, window_of) <= stats.window_memory);
     core_must(stats.channels <= session->config.max_channels);
     core_must(session->asked <= session->config.max_opening);
     core_must(session->backlog_count <= session->config.backlog);
@@ -155,6 +175,7 @@ static size_t deliver_all(struct core_link *link, struct core_pipe *pipe,
         took = core_deliver(pipe, to, n, link->now);
         sum += took;
     } while (took != 0);
+    core_check(to);
     return sum;
 }
 
@@ -353,6 +374,10 @@ void core_healthy(struct core_link *link)
     uint32_t id;
 
     ck_assert(!mtls_session_ended(link->server.session));
+    while ((c = mtls_session_next_asked(link->server.session)) != NULL) {
+        mtls_session_release(c);
+        core_hear_only(link, CORE_ECHEC);
+    }
     c = core_raw_accepted(link, 0xfff0, &id);
     core_say(link, "144 1 1", CORE_DATA, 2, id, 'h', 'i');
     core_expect(c, "hi");

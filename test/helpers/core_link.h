@@ -49,7 +49,7 @@ size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
 /* core_check asserts what must hold of a session at all times. */
 void core_check(const struct mtls_session *session);
 
-/* core_held is how many octets the receive buffers of a session take. */
+/* core_held is how much memory the receive buffers of a session take. */
 uint64_t core_held(const struct mtls_session *session);
 
 /* --- two sessions --- */

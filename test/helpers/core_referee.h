@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* core_referee_begin starts anew; what each end may grant in all. */
-void core_referee_begin(uint64_t client_memory, uint64_t server_memory);
+/* core_referee_begin starts anew. */
+void core_referee_begin(void);
 
 /* core_referee_hear: |from| (0 the client) has sent these octets. */
 void core_referee_hear(int from, const unsigned char *p, size_t n);
