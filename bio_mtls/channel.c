@@ -223,7 +223,7 @@ int mtls_channel_packet(struct mtls_channel *channel, uint32_t length)
     }
     if (length == 0) {
         channel->rx = MTLS_RX_ENDED;
-        channel->owed &= (uint8_t)~(MTLS_OWE_ACK | MTLS_OWE_NEW_MAX);
+        channel->owed &= (uint8_t) ~(MTLS_OWE_ACK | MTLS_OWE_NEW_MAX);
         return 0;
     }
     if (length > channel->in.max_packet) {

@@ -356,7 +356,7 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
                   size_t *n)
 {
     const unsigned char *p = data;
-    int blocks = mtls_io_blocks(io->mux, io->channel), tried = 0;
+    int blocks, tried = 0;
     size_t took;
 
     *n = 0;
@@ -372,7 +372,7 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
             tried = 0;
             send_now(io);
         } else if (len != 0 && !make_room(io, &tried)) {
-            return -1;
+            return *n > 0 ? 1 : -1;
         }
     } while (*n < len && (blocks || *n == 0));
     await_sent(io);

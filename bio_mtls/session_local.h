@@ -14,6 +14,7 @@
 #define MTLS_STAGING 1024    /* the longest packet that is kept whole */
 #define MTLS_ANSWERS 128     /* to what names no channel; then reading stops */
 #define MTLS_QUEUE_DATA 4    /* records that data may fill */
+#define MTLS_DRAFTS_MAX 64   /* filled by programs, not in records yet */
 #define MTLS_QUEUE_CONTROL 6 /* and with what channels owe */
 #define MTLS_MIN_WINDOW 512  /* below that a channel is not worth having */
 #define MTLS_ECHEC_KEPT 1000 /* octets of a peer's text */
@@ -62,6 +63,7 @@ struct mtls_session {
     struct mtls_list backlog; /* Requests not taken yet (turn link) */
     struct mtls_list ready, next_round;
     unsigned int draft_count;
+    size_t draft_octets;
     uint16_t turn; /* counts those who had it */
     uint32_t asked, backlog_count;
     struct mtls_flow_tune tune;

@@ -222,11 +222,20 @@ static struct mtls_channel *first_in_turn(const struct mtls_session *s)
                : mtls_list_item(s->turns.next, struct mtls_channel, turn);
 }
 
+/* How many records data may fill: less what drafts will. */
+static unsigned int data_limit(const struct mtls_session *s)
+{
+    size_t drafts = (s->draft_octets + MTLS_RECORD_SIZE - 1) / MTLS_RECORD_SIZE;
+
+    if (s->draft_count >= MTLS_DRAFTS_MAX || drafts > MTLS_QUEUE_DATA)
+        return 0;
+    return MTLS_QUEUE_DATA - (unsigned int)drafts;
+}
+
 static int has_room(const struct mtls_session *s)
 {
-    return s->draft_count + s->out.count <= MTLS_QUEUE_DATA &&
-           mtls_records_has_room(&s->out, MTLS_DATA_HEADER_SIZE + LEAST_DATA,
-                                 MTLS_QUEUE_DATA - s->draft_count);
+    return mtls_records_has_room(&s->out, MTLS_DATA_HEADER_SIZE + LEAST_DATA,
+                                 data_limit(s));
 }
 
 void mtls_session_room_freed(struct mtls_session *s)
@@ -333,7 +342,7 @@ size_t mtls_session_guarantee(const struct mtls_channel *c)
     if (!mtls_channel_sends(c) || mtls_flow_tx_limit(&c->out) == 0 ||
         !has_room(s) || (first != NULL && first != c))
         return 0;
-    if (s->out.count < MTLS_QUEUE_DATA - s->draft_count)
+    if (s->out.count < data_limit(s))
         room = MTLS_RECORD_SIZE;
     else
         room = MTLS_RECORD_SIZE - s->out.tail->end;
@@ -362,9 +371,8 @@ static size_t put_packet(struct mtls_channel *c, const unsigned char *data,
     struct mtls_session *s = c->session;
     size_t limit = mtls_flow_tx_limit(&c->out), room;
     size_t least = len < LEAST_DATA ? len : LEAST_DATA;
-    unsigned char *p =
-        mtls_records_room(&s->out, MTLS_DATA_HEADER_SIZE + least,
-                          MTLS_QUEUE_DATA - s->draft_count, &room);
+    unsigned char *p = mtls_records_room(&s->out, MTLS_DATA_HEADER_SIZE + least,
+                                         data_limit(s), &room);
 
     if (p == NULL)
         return 0;
@@ -410,7 +418,9 @@ unsigned char *mtls_session_write_room(struct mtls_channel *c, size_t *room)
 {
     struct mtls_session *s = c->session;
 
-    if (!may_write(c))
+    /* What was lent stays lent: it may have been filled meanwhile. */
+    if ((c->draft == NULL || c->draft->end != 0 || !mtls_channel_sends(c)) &&
+        !may_write(c))
         return NULL;
     if (c->draft == NULL)
         c->draft = mtls_records_take(&s->out);
@@ -435,6 +445,7 @@ void mtls_session_wrote(struct mtls_channel *c, size_t n)
     count_data(c, n);
     mtls_list_append(&s->drafts, &c->turn);
     s->draft_count++;
+    s->draft_octets += c->draft->end;
 }
 
 /* A short one is copied behind what is there; a long one goes as it is. */
@@ -455,6 +466,18 @@ static void queue_draft(struct mtls_session *s, struct mtls_record *draft)
     mtls_records_give_back(&s->out, draft);
 }
 
+/* Whatever becomes of it, it is not one of those that wait any more. */
+static void uncount_draft(struct mtls_channel *c)
+{
+    struct mtls_session *s = c->session;
+
+    if (c->draft->end == 0)
+        return;
+    mtls_list_remove(&c->turn);
+    s->draft_count--;
+    s->draft_octets -= c->draft->end;
+}
+
 void mtls_session_flush_draft(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
@@ -462,9 +485,8 @@ void mtls_session_flush_draft(struct mtls_channel *c)
 
     if (draft == NULL || draft->end == 0)
         return;
+    uncount_draft(c);
     c->draft = NULL;
-    mtls_list_remove(&c->turn);
-    s->draft_count--;
     mtls_wire_put_data_header(draft->data, MTLS_DATA_HEADER_SIZE,
                               mtls_channel_id(c),
                               draft->end - MTLS_DATA_HEADER_SIZE);
@@ -476,28 +498,20 @@ void mtls_session_flush_draft(struct mtls_channel *c)
 
 void mtls_session_stop_writing(struct mtls_channel *c)
 {
-    struct mtls_session *s = c->session;
-
     if (c->draft != NULL && c->draft->end != 0) {
-        mtls_list_remove(&c->turn);
+        uncount_draft(c);
         c->draft->end = 0;
-        s->draft_count--;
-        mtls_session_room_freed(s);
+        mtls_session_room_freed(c->session);
     }
     leave_turns(c);
 }
 
 void mtls_session_drop_draft(struct mtls_channel *c)
 {
-    struct mtls_session *s = c->session;
-
     if (c->draft == NULL)
         return;
-    if (c->draft->end != 0) {
-        mtls_list_remove(&c->turn);
-        s->draft_count--;
-    }
-    mtls_records_give_back(&s->out, c->draft);
+    uncount_draft(c);
+    mtls_records_give_back(&c->session->out, c->draft);
     c->draft = NULL;
 }
 
