@@ -319,9 +319,9 @@ int forward_open(struct link *k, const char *destination, const char *source,
 {
     BIO *bio = BIO_new_mtls_channel(k->m, destination);
     struct forward *f;
+    int answer;
 
     if (bio == NULL || (source != NULL && !BIO_mtls_set_source(bio, source)) ||
-        (BIO_do_connect(bio) <= 0 && !BIO_should_retry(bio)) ||
         (f = forward_new(k, bio, local)) == NULL) {
         local->ops->reset(local);
         BIO_free(bio);
@@ -330,6 +330,13 @@ int forward_open(struct link *k, const char *destination, const char *source,
     f->done = done;
     f->arg = arg;
     f->opening = 1;
+    answer = BIO_do_connect(bio);
+    if (answer <= 0 && !BIO_should_retry(bio)) {
+        chan_failed(f);
+        return 1;
+    }
+    if (answer > 0)
+        on_answer(f, MTLS_EVENT_OPEN);
     settle(f);
     return 1;
 }

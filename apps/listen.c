@@ -62,7 +62,7 @@ static void on_shortage(struct listener *l)
 static int accept_one(struct door *d)
 {
     struct listener *l = d->listener;
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {0};
     socklen_t len = sizeof(from);
     char source[ADDR_TEXT_MAX] = "";
     int fd = accept4(d->fd, (struct sockaddr *)&from, &len,
@@ -222,38 +222,50 @@ static int is_repeated(const struct addrinfo *first, const struct addrinfo *ai)
     return 0;
 }
 
-/*
- * Every address of the name. A family that the machine does not have is no
- * mistake as long as another one is there; a port in use is.
- */
-static int open_all(struct listener *l, const struct endpoint *where)
+/* Every address of a name; 0 when a port is in use, or not for us. */
+static int open_name(struct listener *l, const char *host, int *port)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_flags = AI_PASSIVE};
-    const char *host = where->host[0] != '\0' ? where->host : NULL;
     struct addrinfo *all = NULL;
-    int port = where->port, error, in_use = 0;
+    int error = getaddrinfo(host, host == NULL ? "0" : NULL, &hints, &all);
+    int ok = 1;
 
-    error = getaddrinfo(host, host == NULL ? "0" : NULL, &hints, &all);
     if (error != 0) {
-        report_error("%s: %s", where->host, gai_strerror(error));
+        report_error("%s: %s", host, gai_strerror(error));
         errno = 0;
         return 0;
     }
-    for (struct addrinfo *ai = all; ai != NULL && l->n < MAX_SOCKETS;
-         ai = ai->ai_next) {
-        int got =
-            is_repeated(all, ai) ? port : open_inet(l, ai, (uint16_t)port);
+    for (struct addrinfo *ai = all; ok && ai != NULL; ai = ai->ai_next) {
+        int got;
 
+        if (is_repeated(all, ai) || l->n == MAX_SOCKETS)
+            continue;
+        got = open_inet(l, ai, (uint16_t)*port);
         if (got > 0)
-            port = got;
-        else if (errno == EADDRINUSE || errno == EACCES)
-            in_use = errno;
-        error = errno;
+            *port = got;
+        else
+            ok = errno != EADDRINUSE && errno != EACCES;
     }
+    error = errno;
     freeaddrinfo(all);
-    errno = in_use != 0 ? in_use : error;
-    return l->n > 0 && in_use == 0;
+    errno = error;
+    return ok;
+}
+
+/*
+ * A family that the machine does not have is no mistake as long as another one
+ * is there. "localhost" is both loopbacks, whatever the hosts file has.
+ */
+static int open_all(struct listener *l, const struct endpoint *where)
+{
+    const char *host = where->host[0] != '\0' ? where->host : NULL;
+    int port = where->port;
+
+    if (host == NULL || strcmp(host, "localhost") != 0)
+        return open_name(l, host, &port) && l->n > 0;
+    return open_name(l, "127.0.0.1", &port) && open_name(l, "::1", &port) &&
+           l->n > 0;
 }
 
 static void tell(const struct listener *l, const char *purpose)

@@ -23,7 +23,7 @@ enum report_style {
 };
 
 /* report_init says who speaks ("s_client") and how, from then on. */
-void report_init(const char *command, enum report_style style);
+void report_init(const char *command, enum report_style chosen);
 
 enum report_style report_style(void);
 

@@ -169,7 +169,7 @@ static void retry_later(struct client *c)
     struct event e;
 
     if (RAND_bytes(random, sizeof(random)) == 1)
-        wait += wait * (random[0] * 256U + random[1]) / 65536 / 4;
+        wait -= wait * (random[0] * 256U + random[1]) / 65536 / 4;
     c->backoff =
         c->backoff * 2 < BACKOFF_MAX_MS ? c->backoff * 2 : BACKOFF_MAX_MS;
     event_begin(&e, "reconnect");

@@ -4,6 +4,7 @@
  */
 
 /* The own certificate, its key, and the key's pass phrase. */
+#include "addr.h"
 #include "report.h"
 #include "tls_conf.h"
 
@@ -48,9 +49,9 @@ static int get_pass(struct pass *pass, const char *source)
     }
     if (strncmp(source, "file:", 5) == 0)
         return read_line(BIO_new_file(value, "r"), pass->text);
-    if (strncmp(source, "fd:", 3) == 0 && *value != '\0' &&
-        strspn(value, "0123456789") == strlen(value))
-        return read_line(BIO_new_fd(atoi(value), BIO_NOCLOSE), pass->text);
+    if (strncmp(source, "fd:", 3) == 0 && parse_port(value) >= 0)
+        return read_line(BIO_new_fd(parse_port(value), BIO_NOCLOSE),
+                         pass->text);
     if (strcmp(source, "stdin") == 0)
         return read_line(BIO_new_fd(0, BIO_NOCLOSE), pass->text);
     return 0;

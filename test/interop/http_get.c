@@ -71,14 +71,16 @@ static int get(BIO *mtls, const char *destination, const char *path,
 int main(int argc, char *argv[])
 {
     BIO *mtls;
-    int good = 1;
+    int good = 1, timeout, count;
 
     if (argc != 7)
         return 2;
+    timeout = (int)strtol(argv[5], NULL, 10);
+    count = (int)strtol(argv[6], NULL, 10);
     mtls = connect_to(argv[1], argv[2]);
     good = mtls != NULL;
-    for (int i = 0; good && i < atoi(argv[6]); i++)
-        good = get(mtls, argv[3], argv[4], atoi(argv[5]));
+    for (int i = 0; good && i < count; i++)
+        good = get(mtls, argv[3], argv[4], timeout);
     BIO_free_all(mtls);
     if (!good)
         ERR_print_errors_fp(stderr);

@@ -18,8 +18,8 @@ finish() {
     local status=$? pid log
     trap - EXIT
     for pid in "${pids[@]}"; do
-        kill -9 "$pid" 2>/dev/null
-    done
+        kill -9 "$pid"
+    done 2>/dev/null
     wait 2>/dev/null
     if [ "$failures" -ne 0 ] || [ "$status" -ne 0 ]; then
         for log in "$dir"/*.log; do
@@ -36,6 +36,7 @@ trap 'exit 130' INT TERM
 
 # ok NAME: the command before it decides.  is NAME GOT WANTED
 ok() {
+    # shellcheck disable=SC2319 # a condition is what it is for
     local status=$?
     if [ "$status" -eq 0 ]; then
         printf 'ok - %s\n' "$1"
@@ -46,9 +47,13 @@ ok() {
 }
 
 is() {
-    [ "$2" = "$3" ]
-    ok "$1"
-    [ "$2" = "$3" ] || printf '    got: %s\n    not: %s\n' "$2" "$3"
+    if test "$2" = "$3"; then
+        ok "$1"
+    else
+        false
+        ok "$1"
+        printf '    got: %s\n    not: %s\n' "$2" "$3"
+    fi
 }
 
 die() {
@@ -86,6 +91,12 @@ ended() {
     status=$?
 }
 
+# killed PID: without a word of it
+killed() {
+    kill -9 "$1"
+    wait "$1" 2>/dev/null
+}
+
 gone() {
     ! kill -0 "$1" 2>/dev/null || [ "$(ps -o stat= -p "$1")" = Z ]
 }
@@ -107,10 +118,12 @@ certificates() {
     done
 }
 
-# listening LOG [NUMBER]: the port in the NUMBERth line that tells one
+# listening LOG [ADDRESS]: the ports that lines, or JSON, tell
 listening() {
-    sed -n 's/^listening on .*:\([0-9]*\) for .*/\1/p' "$dir/$1.log" |
-        sed -n "${2:-1}p" | grep .
+    local port=":\([0-9][0-9]*\)"
+    sed -n -e "s/^listening on [^ ]*${2:-}$port for .*/\1/p" \
+        -e "s/.*\"address\":\"[^\"]*${2:-}$port\",\"for.*/\1/p" \
+        "$dir/$1.log" | grep .
 }
 
 # start_server [NAME] OPTION...: sets $server and $port
@@ -132,10 +145,9 @@ start_client() {
     background client "$name" "$tool" s_client -connect "localhost:$port" \
         -CAfile "$dir/ca.pem" "$@"
     client_log=$dir/$name.log
-    until_true 20 grep -q "^session with" "$client_log" ||
+    until_true 20 grep -q "^session with\|\"session-open\"" "$client_log" ||
         die "the client has no session"
-    mapfile -t forward < <(sed -n \
-        's/^listening on 127.0.0.1:\([0-9]*\) for .*/\1/p' "$client_log")
+    mapfile -t forward < <(listening "$name" 127.0.0.1)
 }
 
 # start_nginx: serves $dir/www, sets $web to its port

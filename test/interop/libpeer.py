@@ -210,15 +210,15 @@ def outcome(port, text=""):
     family = socket.AF_INET if isinstance(port, int) else socket.AF_UNIX
     c = socket.socket(family)
     c.settimeout(30)
+    n = 0
     try:
         c.connect(("127.0.0.1", port) if isinstance(port, int) else port)
         if text:
             c.sendall(text.encode())
-        n = 0
         while piece := c.recv(65536):
+            if n == 0:
+                print(piece[:60].decode(), flush=True)
             n += len(piece)
-            if n < 100:
-                print(piece.decode(), flush=True)
         print(n, "end")
     except ConnectionResetError:
         print(n, "reset")
