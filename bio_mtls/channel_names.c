@@ -151,7 +151,7 @@ static int socket_name(struct mtls_mux *mux, int peer, char *host,
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
         struct sockaddr_storage room;
-    } name;
+    } name = {.room = {0}};
     socklen_t len = sizeof(name);
     int fd = mtls_mux_fd(mux);
     const void *address = &name.v4.sin_addr;
@@ -159,11 +159,12 @@ static int socket_name(struct mtls_mux *mux, int peer, char *host,
     if (fd < 0 || (peer ? getpeername(fd, &name.any, &len)
                         : getsockname(fd, &name.any, &len)) != 0)
         return 0;
-    *port = ntohs(name.v4.sin_port);
     if (name.any.sa_family == AF_INET6) {
         address = &name.v6.sin6_addr;
         *port = ntohs(name.v6.sin6_port);
-    } else if (name.any.sa_family != AF_INET) {
+    } else if (name.any.sa_family == AF_INET) {
+        *port = ntohs(name.v4.sin_port);
+    } else {
         return 0;
     }
     return inet_ntop(name.any.sa_family, address, host, INET6_ADDRSTRLEN) !=
@@ -173,7 +174,7 @@ static int socket_name(struct mtls_mux *mux, int peer, char *host,
 int mtls_io_own_source(struct mtls_mux *mux, struct mtls_channel *c)
 {
     char host[INET6_ADDRSTRLEN];
-    uint16_t port;
+    uint16_t port = 0;
 
     if (c->names == NULL) {
         MTLS_raise(MTLS_R_BAD_DESTINATION);
@@ -186,7 +187,7 @@ const char *mtls_io_address(struct mtls_mux *mux, int peer)
 {
     const size_t size = INET6_ADDRSTRLEN + sizeof("[]:65535");
     char host[INET6_ADDRSTRLEN], *text = mux->address[peer];
-    uint16_t port;
+    uint16_t port = 0;
 
     if (text != NULL || !socket_name(mux, peer, host, &port))
         return text;

@@ -172,7 +172,7 @@ static unsigned char octet_at(size_t i)
 
 void stacks_move(BIO *from, BIO *to, size_t n)
 {
-    unsigned char *sent = malloc(n), piece[20000];
+    unsigned char *sent = calloc(1, n), piece[20000];
     size_t written = 0, got = 0;
 
     ck_assert_ptr_nonnull(sent);
