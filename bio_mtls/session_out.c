@@ -424,8 +424,9 @@ unsigned char *mtls_session_write_room(struct mtls_channel *c, size_t *room)
         return NULL;
     if (c->draft == NULL)
         c->draft = mtls_records_take(&s->out);
-    if (c->draft == NULL) {
+    if (c->draft == NULL) { /* out of memory: to be tried again */
         wait_for_turn(c);
+        mtls_session_room_freed(s);
         return NULL;
     }
     *room = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
