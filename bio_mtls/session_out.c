@@ -419,7 +419,8 @@ unsigned char *mtls_session_write_room(struct mtls_channel *c, size_t *room)
     struct mtls_session *s = c->session;
 
     /* What was lent stays lent: it may have been filled meanwhile. */
-    if ((c->draft == NULL || c->draft->end != 0 || !mtls_channel_sends(c)) &&
+    if ((c->draft == NULL || c->draft->end != 0 || !mtls_channel_sends(c) ||
+         mtls_flow_tx_limit(&c->out) == 0) &&
         !may_write(c))
         return NULL;
     if (c->draft == NULL)
