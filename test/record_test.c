@@ -117,8 +117,8 @@ START_TEST(the_limit_of_records_holds)
     ck_assert_ptr_null(put(1, 4, 9));
     ck_assert_ptr_nonnull(put(MTLS_RECORD_SIZE - 5, 5, 4));
     ck_assert_ptr_null(put(6, 5, 9));
+    ck_assert_ptr_null(put(5, 4, 9)); /* it fits, but is over that limit */
     ck_assert_ptr_nonnull(put(5, 5, 5));
-    ck_assert_ptr_null(put(1, 4, 9)); /* over the limit by now */
     ck_assert_uint_eq(records.count, 5);
     end();
 }
