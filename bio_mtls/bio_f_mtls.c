@@ -490,6 +490,27 @@ static long push(BIO *b, long num, void *ptr)
     return next == NULL ? 1 : BIO_ctrl(next, BIO_CTRL_PUSH, num, ptr);
 }
 
+/* As BIO_f_ssl() does: what there is ends, and the next I/O begins anew. */
+static long reset(BIO *b, long num, void *ptr)
+{
+    BIO *next = BIO_next(b);
+    struct mtls_io io;
+
+    begin(b, &io, 1);
+    if (!mtls_session_ended(io.mux->session))
+        end_session(&io);
+    BIO_clear_retry_flags(b);
+    mtls_mux_detach(io.mux);
+    mtls_mux_unlock(io.mux);
+    if (!renew(b, io.mux))
+        return 0;
+    io.mux = BIO_get_data(b);
+    mtls_mux_lock(io.mux);
+    mtls_mux_attach(io.mux, next);
+    mtls_mux_unlock(io.mux);
+    return next == NULL ? 1 : BIO_ctrl(next, BIO_CTRL_RESET, num, ptr);
+}
+
 static long filter_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
     struct mtls_io io;
@@ -499,6 +520,8 @@ static long filter_ctrl(BIO *b, int cmd, long num, void *ptr)
         return 0;
     if (cmd == BIO_CTRL_PUSH)
         return push(b, num, ptr);
+    if (cmd == BIO_CTRL_RESET)
+        return reset(b, num, ptr);
     if (cmd == BIO_CTRL_DUP) /* |ptr| is the copy, for another transport */
         return renew(ptr, BIO_get_data(b));
     begin(b, &io, mtls_bio_is_io(cmd));

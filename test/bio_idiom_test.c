@@ -84,6 +84,43 @@ START_TEST(freeing_keeps_the_errors_of_the_caller)
 }
 END_TEST
 
+/* BIO_reset() disconnects; what comes next is a new session. */
+START_TEST(reset_begins_anew)
+{
+    struct stacks st = stacks_new(STACKS_NBIO_SOCKETS, 0);
+    MTLS_COUNTERS counters;
+    char text[8];
+    BIO *c;
+
+    ck_assert(BIO_mtls_set_window(st.client, 1000));
+    ck_assert_int_eq(BIO_write(st.client, "one", 3), -1);
+    ck_assert_int_eq(BIO_read(st.server, text, sizeof(text)), -1);
+    ck_assert_int_eq(BIO_write(st.client, "one", 3), 3);
+    c = BIO_new_mtls_channel(st.client, "h:1");
+    ck_assert_int_eq(BIO_do_connect(c), -1);
+    BIO_reset(st.client);
+    ck_assert(!BIO_should_retry(st.client));
+    ck_assert_int_eq(BIO_do_connect(c), -1);
+    ck_reason(MTLS_R_SESSION_ENDED);
+    BIO_free(c);
+    ck_assert_int_eq(BIO_read(st.server, text, sizeof(text)), 3);
+    ck_assert_int_eq(BIO_read(st.server, text, sizeof(text)), 0);
+    ck_assert(BIO_mtls_get_counters(st.client, &counters));
+    ck_assert_uint_eq(counters.packets_out, 0);
+
+    BIO_reset(st.server);
+    ck_assert_int_eq(BIO_write(st.client, "two", 3), -1);
+    ck_assert(BIO_should_retry(st.client));
+    ck_assert_int_eq(BIO_read(st.server, text, sizeof(text)), -1);
+    ck_assert_int_eq(BIO_write(st.client, "two", 3), 3);
+    ck_assert_int_eq(BIO_read(st.server, text, sizeof(text)), 3);
+    ck_assert(BIO_mtls_get_counters(st.client, &counters));
+    ck_assert_uint_eq(counters.window_memory, 1000);
+    ck_assert_uint_eq(ERR_peek_error(), 0);
+    stacks_free(&st);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("idioms");
@@ -94,6 +131,7 @@ int main(void)
     tcase_add_test(tc, ending_when_the_peer_is_gone_ends);
     tcase_add_test(tc, errors_name_the_library);
     tcase_add_test(tc, freeing_keeps_the_errors_of_the_caller);
+    tcase_add_test(tc, reset_begins_anew);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
