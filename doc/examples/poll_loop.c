@@ -21,9 +21,10 @@
 #include <string.h>
 #include <time.h>
 
-#define MESSAGE 100  /* octets that a busy channel sends at a time */
-#define OPENING 1000 /* at a time; the peer refuses what is over its backlog \
-                      */
+/* Octets that a busy channel sends at a time. */
+#define MESSAGE 100
+/* Channels at a time; the peer refuses what is over its backlog. */
+#define OPENING 1000
 
 /* What the program knows of a channel; the BIO carries a pointer to it. */
 struct peer {
@@ -43,7 +44,7 @@ struct loop {
     unsigned long asked, opening, opened; /* channels of our own */
     unsigned long accepted, closed;
     unsigned long answers, limit; /* of the busy; PACKETS */
-    int is_client, measuring, done;
+    int is_client, measuring;
     double wall, cpu; /* when measuring began */
     MTLS_COUNTERS before;
 };
