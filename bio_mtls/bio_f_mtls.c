@@ -467,8 +467,10 @@ static long renew(BIO *b, const struct mtls_mux *like)
 {
     struct mtls_mux *mux = mtls_mux_new(like), *old = BIO_get_data(b);
 
-    if (mux == NULL)
+    if (mux == NULL) {
+        MTLS_raise(ERR_R_MALLOC_FAILURE);
         return 0;
+    }
     mux->filter = b;
     BIO_set_data(b, mux);
     if (old != NULL)

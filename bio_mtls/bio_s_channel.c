@@ -13,26 +13,55 @@
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static BIO_METHOD *method;
 
-/* Ends the call that mtls_bio_enter began. */
-static int leave(const struct mtls_io *io, int r)
+enum direction {
+    IN,
+    OUT,
+    NO_IO /* the flags go on telling of the last I/O */
+};
+
+/*
+ * The flags are the BIO's, so with a reader and a writer one would clear what
+ * the other has yet to look at: then they are cleared only to tell of an end.
+ */
+static void clear_flags(const struct mtls_io *io, enum direction direction)
 {
-    mtls_mux_unlock(io->mux);
-    return r;
+    struct mtls_channel *c = io->channel;
+    uint16_t thread =
+        (uint16_t)(((uintptr_t)pthread_self() * 0x9e3779b97f4a7c15u) >> 48) | 1;
+    uint16_t other = c->app_threads[1 - direction];
+
+    c->app_threads[direction] = thread;
+    if (other != 0 && other != thread)
+        c->app_flags |= MTLS_IO_SHARED;
+    c->app_flags &= (uint8_t)~MTLS_IO_RETRY;
+    if (c->app_flags & MTLS_IO_SHARED)
+        return;
+    BIO_clear_retry_flags(io->b);
+    BIO_set_retry_reason(io->b, 0);
 }
 
-static int enter(BIO *b, struct mtls_io *io)
+static int enter(BIO *b, struct mtls_io *io, enum direction direction)
 {
     io->b = b;
     io->channel = BIO_get_data(b);
-    BIO_clear_retry_flags(b);
-    BIO_set_retry_reason(b, 0);
     if (io->channel == NULL) {
+        BIO_clear_retry_flags(b);
         MTLS_raise(MTLS_R_NOT_ATTACHED);
         return 0;
     }
     io->mux = mtls_session_app(io->channel->session);
     mtls_mux_lock(io->mux);
+    if (direction != NO_IO)
+        clear_flags(io, direction);
     return 1;
+}
+
+static long leave(const struct mtls_io *io, long r)
+{
+    if (r <= 0 && !(io->channel->app_flags & MTLS_IO_RETRY))
+        BIO_clear_retry_flags(io->b);
+    mtls_mux_unlock(io->mux);
+    return r;
 }
 
 static int channel_read(BIO *b, char *data, size_t len, size_t *n)
@@ -40,7 +69,9 @@ static int channel_read(BIO *b, char *data, size_t len, size_t *n)
     struct mtls_io io;
 
     *n = 0;
-    return enter(b, &io) ? leave(&io, mtls_io_read(&io, data, len, n)) : -1;
+    if (!enter(b, &io, IN))
+        return -1;
+    return (int)leave(&io, mtls_io_read(&io, data, len, n));
 }
 
 static int channel_write(BIO *b, const char *data, size_t len, size_t *n)
@@ -48,7 +79,9 @@ static int channel_write(BIO *b, const char *data, size_t len, size_t *n)
     struct mtls_io io;
 
     *n = 0;
-    return enter(b, &io) ? leave(&io, mtls_io_write(&io, data, len, n)) : -1;
+    if (!enter(b, &io, OUT))
+        return -1;
+    return (int)leave(&io, mtls_io_write(&io, data, len, n));
 }
 
 static int channel_puts(BIO *b, const char *text)
@@ -62,9 +95,9 @@ static int channel_gets(BIO *b, char *line, int size)
     size_t n;
     int r;
 
-    if (size < 2 || !enter(b, &io))
+    if (size < 2 || !enter(b, &io, IN))
         return size == 1 ? (line[0] = '\0', 0) : -1;
-    r = leave(&io, mtls_io_gets(&io, line, (size_t)size, &n));
+    r = (int)leave(&io, mtls_io_gets(&io, line, (size_t)size, &n));
     return r > 0 ? (int)n : r;
 }
 
@@ -235,6 +268,13 @@ static long free_ctrl(BIO *b, int cmd, long num, void *ptr, int *known)
     }
 }
 
+static enum direction direction_of(int cmd)
+{
+    if (!mtls_bio_is_io(cmd))
+        return NO_IO;
+    return cmd == BIO_C_NREAD0 || cmd == BIO_C_NREAD ? IN : OUT;
+}
+
 static long channel_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
     struct mtls_io io;
@@ -245,16 +285,12 @@ static long channel_ctrl(BIO *b, int cmd, long num, void *ptr)
         return r;
     if (BIO_get_data(b) == NULL)
         return 0;
-    if (!mtls_bio_is_io(cmd)) { /* the flags tell of the last I/O */
-        io.b = b;
-        io.channel = BIO_get_data(b);
-        io.mux = mtls_session_app(io.channel->session);
-        mtls_mux_lock(io.mux);
-    } else if (!enter(b, &io)) {
+    if (!enter(b, &io, direction_of(cmd)))
         return 0;
-    }
     r = cmd >= BIO_CTRL_MTLS_BASE ? own_ctrl(&io, cmd, num, ptr)
                                   : standard_ctrl(&io, cmd, num, ptr);
+    if (mtls_bio_is_io(cmd))
+        return leave(&io, r);
     mtls_mux_unlock(io.mux);
     return r;
 }
@@ -278,6 +314,8 @@ long mtls_bio_join(BIO *b, BIO *filter)
         mux->default_mode = MTLS_DEFAULT_CHANNEL_OFF;
     mux->aware = 1;
     mtls_mux_unlock(mux);
+    if (c == NULL)
+        MTLS_raise(ERR_R_MALLOC_FAILURE);
     return c != NULL;
 }
 

@@ -93,6 +93,7 @@ struct mtls_channel {
     uint8_t owed;
     uint8_t rx_reason, tx_reason; /* MTLS_R_, 0 none */
     uint8_t app_flags;            /* of the layer above */
+    uint16_t app_threads[2];      /* likewise: who reads, who writes */
     uint8_t events, interest;     /* to be told once; what to tell at all */
     unsigned int initiator : 1;
     unsigned int reserved : 1; /* has an own half in the table */

@@ -29,12 +29,19 @@ void mtls_io_retry_accept(BIO *b)
     retry(b, BIO_FLAGS_IO_SPECIAL, BIO_RR_ACCEPT);
 }
 
+static void retry_call(const struct mtls_io *io, int flags, int reason)
+{
+    if (io->channel != NULL)
+        io->channel->app_flags |= MTLS_IO_RETRY;
+    retry(io->b, flags, reason);
+}
+
 /* What a reader waits for comes in; unless that needs something to go out. */
 int mtls_io_retry_read(const struct mtls_io *io)
 {
     int write = io->mux->out_blocked || io->mux->in_wants_write;
 
-    retry(io->b, BIO_FLAGS_READ | (write ? BIO_FLAGS_WRITE : 0), 0);
+    retry_call(io, BIO_FLAGS_READ | (write ? BIO_FLAGS_WRITE : 0), 0);
     return -1;
 }
 
@@ -42,7 +49,7 @@ int mtls_io_retry_next(const struct mtls_io *io)
 {
     BIO *next = io->mux->next;
 
-    retry(io->b, BIO_get_retry_flags(next), BIO_get_retry_reason(next));
+    retry_call(io, BIO_get_retry_flags(next), BIO_get_retry_reason(next));
     return -1;
 }
 
@@ -53,13 +60,13 @@ static int retry_write(const struct mtls_io *io)
 
     if (!credit)
         return mtls_io_retry_read(io);
-    retry(io->b, BIO_FLAGS_WRITE, 0);
+    retry_call(io, BIO_FLAGS_WRITE, 0);
     return -1;
 }
 
 static int retry_connect(const struct mtls_io *io)
 {
-    retry(io->b, BIO_FLAGS_IO_SPECIAL, BIO_RR_CONNECT);
+    retry_call(io, BIO_FLAGS_IO_SPECIAL, BIO_RR_CONNECT);
     return -1;
 }
 
@@ -72,7 +79,7 @@ static int fail(const struct mtls_io *io, uint8_t reason)
     if (reason == MTLS_R_CHANNEL_REFUSED)
         text = io->channel->echec;
     else if (mtls_session_ended(io->mux->session) || io->mux->write_failed)
-        text = ERR_reason_error_string(io->mux->lost_error);
+        text = mtls_error_text(io->mux->lost_error);
     if (text != NULL)
         MTLS_raise_data(reason, "%s", text);
     else
@@ -121,6 +128,8 @@ static int open_step(const struct mtls_io *io)
     struct mtls_channel *c = io->channel;
     uint8_t reason;
 
+    if (c->life <= MTLS_OPENING && io->mux->write_failed)
+        return fail(io, MTLS_R_TRANSPORT_FAILED);
     switch (c->life) {
     case MTLS_NEW:
         if (!(c->app_flags & MTLS_IO_SOURCE_SET) &&
@@ -188,7 +197,8 @@ int mtls_io_open(const struct mtls_io *io)
 
 int mtls_io_eof(const struct mtls_channel *c)
 {
-    return c->buffer.length == 0 && c->rx != MTLS_RX_OPEN;
+    return c->buffer.length == 0 &&
+           (c->rx == MTLS_RX_ENDED || c->rx == MTLS_RX_CUT);
 }
 
 /* With nothing left to read: why. 0 end-of-file, -1 error. */
@@ -208,6 +218,7 @@ static int await_octets(const struct mtls_io *io, size_t enough)
 {
     struct mtls_channel *c = io->channel;
 
+    mtls_session_send_draft(c);
     while (c->buffer.length == 0) {
         int r;
 
@@ -260,7 +271,8 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
         len = mtls_buffer_line(&c->buffer, max);
         if (len == 0 && c->buffer.length >= max)
             len = max;
-        if (len == 0 && (c->rx != MTLS_RX_OPEN || mtls_session_stuck(c)))
+        if (len == 0 &&
+            (c->rx != MTLS_RX_OPEN || mtls_session_stuck(c, mtls_mux_now())))
             len = c->buffer.length;
         if (len != 0)
             break;
@@ -330,7 +342,7 @@ static int make_room(const struct mtls_io *io, int *tried)
     mtls_mux_send(io->mux);
     mtls_mux_receive(io->mux, MTLS_WANT_ROOM, io->channel, 0, SIZE_MAX);
     mtls_mux_send(io->mux);
-    if (mtls_session_guarantee(io->channel) != 0 && !*tried) {
+    if (mtls_session_claim_turn(io->channel) && !*tried) {
         *tried = 1;
         return 1;
     }
@@ -398,10 +410,16 @@ long mtls_io_nwrite0(const struct mtls_io *io, char **p)
     }
 }
 
+/* Of 0 octets: what nwrite0 lent is given back, lest it stay lent. */
 long mtls_io_nwrite(const struct mtls_io *io, char **p, size_t len)
 {
-    long n = mtls_io_nwrite0(io, p);
+    long n;
 
+    if (len == 0) {
+        mtls_session_no_draft(io->channel);
+        return 0;
+    }
+    n = mtls_io_nwrite0(io, p);
     if (n <= 0)
         return n;
     if ((size_t)n > len)
@@ -415,7 +433,10 @@ int mtls_io_flush(const struct mtls_io *io)
     struct mtls_mux *mux = io->mux;
     uint64_t mark;
 
-    mtls_session_send_drafts(mux->session);
+    if (io->channel != NULL)
+        mtls_session_send_draft(io->channel);
+    else
+        mtls_session_send_drafts(mux->session);
     mtls_mux_send(mux);
     mark = mtls_session_queued(mux->session);
     while (!mtls_mux_flushed(mux, mark)) {
@@ -424,7 +445,7 @@ int mtls_io_flush(const struct mtls_io *io)
             return -1;
         }
         if (!mtls_io_blocks(mux, io->channel) || !mtls_mux_wait(mux, NULL)) {
-            retry(io->b, BIO_FLAGS_WRITE, 0);
+            retry_call(io, BIO_FLAGS_WRITE, 0);
             return -1;
         }
         mtls_mux_send(mux);

@@ -26,6 +26,8 @@ struct mtls_io {
 #define MTLS_IO_NBIO_SET 0x01   /* BIO_set_nbio() was called on the channel */
 #define MTLS_IO_NBIO 0x02       /* with this */
 #define MTLS_IO_SOURCE_SET 0x04 /* the program named the source */
+#define MTLS_IO_SHARED 0x08     /* one thread reads it, another writes */
+#define MTLS_IO_RETRY 0x10      /* this call asks for a retry */
 
 int mtls_io_open(const struct mtls_io *io);
 int mtls_io_read(const struct mtls_io *io, void *data, size_t len, size_t *n);

@@ -6,6 +6,7 @@
 #include "err.h"
 
 #include <openssl/crypto.h>
+#include <string.h>
 
 static ERR_STRING_DATA strings[] = {
     {MTLS_R_BAD_DESTINATION, "bad destination"},
@@ -91,4 +92,12 @@ void mtls_errors_put_back(struct mtls_errors *errors)
         OPENSSL_free(e->text);
     }
     errors->n = 0;
+}
+
+const char *mtls_error_text(unsigned long error)
+{
+    if (error == 0)
+        return NULL;
+    return ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error))
+                                   : ERR_reason_error_string(error);
 }

@@ -14,6 +14,9 @@
 #define MTLS_raise_data(reason, ...) \
     ERR_raise_data(MTLS_err_library(), (reason), __VA_ARGS__)
 
+/* mtls_error_text: the reason of an error of OpenSSL's or the system's. */
+const char *mtls_error_text(unsigned long error);
+
 /*
  * Errors of the caller's, taken off the queue, since SSL_get_error() would see
  * a failure in them, and put back on it. What came meanwhile is dropped.

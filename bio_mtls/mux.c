@@ -10,9 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#define LAST_FLUSH 1000000 /* microseconds */
 
 uint64_t mtls_mux_now(void)
 {
@@ -95,16 +99,27 @@ void mtls_mux_up_ref(struct mtls_mux *mux)
     atomic_fetch_add(&mux->refs, 1);
 }
 
-/* A program that blocks expects what it wrote to be sent when it is done. */
+/*
+ * What a call that blocks wrote is with the transport. What freeing adds, a few
+ * octets that tell a good end from a cut, is worth a moment, but no more: a
+ * peer that does not read must not hold up who frees.
+ */
 static void last_flush(struct mtls_mux *mux)
 {
+    uint64_t until = mtls_mux_now() + LAST_FLUSH;
+    struct pollfd pfd = {.fd = mtls_mux_fd(mux), .events = POLLOUT};
+
     if (mux->next == NULL || !mux->up || mtls_session_ended(mux->session))
         return;
     mtls_session_send_drafts(mux->session);
     mtls_mux_send(mux);
-    while (mux->blocking && mux->out_blocked && !mux->write_failed &&
-           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
+    while (mux->blocking && mux->out_blocked && pfd.fd >= 0) {
+        uint64_t now = mtls_mux_now();
+
+        if (now >= until || poll(&pfd, 1, (int)((until - now) / 1000) + 1) <= 0)
+            break;
         mtls_mux_send(mux);
+    }
 }
 
 void mtls_mux_free(struct mtls_mux *mux)
@@ -136,12 +151,22 @@ void mtls_mux_attach(struct mtls_mux *mux, BIO *next)
     mux->next = next;
 }
 
-/* The descriptor goes back as it was found. */
+/* Whether |fd| is still what we found, and not a number used again. */
+static int is_same_file(const struct mtls_mux *mux)
+{
+    struct stat st;
+
+    return fstat(mux->fd, &st) == 0 && st.st_dev == mux->dev &&
+           st.st_ino == mux->ino;
+}
+
+/* The descriptor goes back as it was found, if it is still there. */
 static void give_up_fd(struct mtls_mux *mux)
 {
     int flags;
 
-    if (mux->adopted && (flags = fcntl(mux->fd, F_GETFL)) >= 0)
+    if (mux->adopted && is_same_file(mux) &&
+        (flags = fcntl(mux->fd, F_GETFL)) >= 0)
         fcntl(mux->fd, F_SETFL, flags & ~O_NONBLOCK);
     mux->adopted = 0;
 }
@@ -150,14 +175,14 @@ void mtls_mux_detach(struct mtls_mux *mux)
 {
     SSL *ssl = mux->shut ? mtls_mux_ssl(mux) : NULL;
 
-    /* BIO_f_ssl would wait for the peer's close_notify, and block. */
+    /* BIO_f_ssl would wait for the peer's close_notify. */
     if (ssl != NULL)
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     mtls_session_end(mux->session);
     mtls_mux_give_up_channel(mux);
-    give_up_fd(mux);
     BIO_free_all(mux->next);
     mux->next = NULL;
+    give_up_fd(mux); /* after BIO_f_ssl's own SSL_shutdown(), lest it block */
     mtls_mux_wake_all(mux);
 }
 
@@ -170,10 +195,14 @@ void mtls_mux_detach(struct mtls_mux *mux)
 static void adopt_fd(struct mtls_mux *mux)
 {
     int fd = mtls_mux_fd(mux), flags;
+    struct stat st;
 
-    if (fd < 0 || fd == mux->fd || (flags = fcntl(fd, F_GETFL)) < 0)
+    if (fd < 0 || fd == mux->fd || (flags = fcntl(fd, F_GETFL)) < 0 ||
+        fstat(fd, &st) != 0)
         return;
     mux->fd = fd;
+    mux->dev = st.st_dev;
+    mux->ino = st.st_ino;
     if (flags & O_NONBLOCK)
         return;
     if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0) {
@@ -220,6 +249,22 @@ static int try_handshake(struct mtls_mux *mux)
         return 0;
     if (mtls_mux_ssl(mux) == NULL && ERR_peek_error() == 0)
         return 1;
+    mux->shake_failed = 1; /* with the reasons on this thread's queue */
+    mux->lost_error = ERR_peek_error();
+    return -1;
+}
+
+/* What a second call says of a handshake that failed in the first. */
+static int failed_before(const struct mtls_mux *mux)
+{
+    const char *text = mtls_error_text(mux->lost_error);
+
+    if (mux->next == NULL)
+        MTLS_raise(MTLS_R_NOT_ATTACHED);
+    else if (text != NULL)
+        MTLS_raise_data(MTLS_R_TRANSPORT_FAILED, "%s", text);
+    else
+        MTLS_raise(MTLS_R_TRANSPORT_FAILED);
     return -1;
 }
 
@@ -227,13 +272,11 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
 {
     int r;
 
-    if (mux->up)
-        return 1;
-    if (mux->next == NULL) {
-        MTLS_raise(MTLS_R_NOT_ATTACHED);
-        return -1;
-    }
     while (!mux->up) {
+        if (mux->next == NULL || mux->shake_failed)
+            return failed_before(mux);
+        if (mux->shaking && !may_wait)
+            return 0;
         if (mux->shaking) {
             mtls_mux_sleep(mux);
             continue;
@@ -251,216 +294,5 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
             return 0;
         }
     }
-    return 1;
-}
-
-/* --- moving octets --- */
-
-/* A stale error would make SSL_get_error() see a failure. */
-static void clear_errors(void)
-{
-    if (ERR_peek_error() != 0)
-        ERR_clear_error();
-}
-
-/*
- * A failure below is told by those calls that fail for it, not left on the
- * queue of whoever happened to move octets.
- */
-static void keep_error(struct mtls_mux *mux)
-{
-    if (mux->lost_error == 0)
-        mux->lost_error = ERR_peek_error();
-    ERR_clear_error();
-}
-
-/* 1 to go on, 0 when the transport is full. */
-static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
-{
-    size_t n = len;
-
-    if (!mux->write_failed) {
-        clear_errors();
-        if (!BIO_write_ex(mux->next, p, len, &n)) {
-            if (BIO_should_retry(mux->next))
-                return 0;
-            /* What the peer has sent before can still be read. */
-            mux->write_failed = 1;
-            keep_error(mux);
-            mtls_mux_wake_all(mux);
-            n = len;
-        }
-    }
-    mtls_session_send_ack(mux->session, n);
-    return 1;
-}
-
-/* BIO_f_buffer, or a channel of another session, may be below. */
-static void flush_below(struct mtls_mux *mux)
-{
-    long r;
-
-    clear_errors();
-    r = BIO_flush(mux->next);
-    if (r <= 0 && BIO_should_retry(mux->next)) {
-        mux->out_blocked = 1;
-        return;
-    }
-    mux->unflushed = 0;
-    if (r <= 0 && ERR_peek_error() != 0) {
-        mux->write_failed = 1;
-        keep_error(mux);
-    }
-}
-
-void mtls_mux_send(struct mtls_mux *mux)
-{
-    uint64_t before = mtls_session_sent(mux->session);
-    const unsigned char *p;
-    struct mtls_errors callers;
-    size_t len;
-
-    mtls_errors_take(&callers);
-    mux->out_blocked = 0;
-    while (mux->next != NULL && !mux->out_blocked &&
-           (p = mtls_session_send_buf(mux->session, &len)) != NULL) {
-        mux->out_blocked = !send_some(mux, p, len);
-        mux->unflushed = 1;
-    }
-    if (mux->unflushed && mux->next != NULL && !mux->out_blocked)
-        flush_below(mux);
-    mtls_errors_put_back(&callers);
-    if (mux->out_blocked)
-        mtls_mux_poll_again(mux);
-    if (mtls_session_sent(mux->session) != before)
-        mtls_mux_wake_sent(mux);
-}
-
-/* Whether the end below was said, or happened. */
-static int ended_cleanly(struct mtls_mux *mux)
-{
-    SSL *ssl = mtls_mux_ssl(mux);
-
-    return ssl != NULL ? (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0
-                       : BIO_eof(mux->next) || ERR_peek_error() == 0;
-}
-
-/*
- * A program that knows of the default channel alone would leave the others to
- * wait for ever.
- */
-static void refuse_unwanted(struct mtls_mux *mux)
-{
-    struct mtls_channel *c;
-
-    if (mux->aware || mux->default_channel == NULL)
-        return;
-    while ((c = mtls_session_next_asked(mux->session)) != NULL) {
-        mtls_session_reject(c, "prohibited: one channel only");
-        mtls_session_release(c);
-    }
-}
-
-static void on_lost(struct mtls_mux *mux)
-{
-    mux->clean_end = ended_cleanly(mux);
-    keep_error(mux);
-    mtls_session_end(mux->session);
-    mtls_mux_wake_all(mux);
-}
-
-/* wire format, D10: nothing of this TLS session may be used again. */
-static void on_broken(struct mtls_mux *mux)
-{
-    SSL *ssl = mtls_mux_ssl(mux);
-
-    mtls_mux_send(mux);
-    mtls_mux_shutdown(mux);
-    if (ssl != NULL)
-        SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), SSL_get_session(ssl));
-    mtls_mux_wake_all(mux);
-}
-
-static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
-                      const struct mtls_channel *c, size_t enough)
-{
-    switch (want) {
-    case MTLS_WANT_ANSWER:
-        return c->life != MTLS_OPENING;
-    case MTLS_WANT_OCTETS: /* the rest of a packet is as good as there */
-        return c->rx != MTLS_RX_OPEN || c->buffer.length >= enough ||
-               (c->buffer.length > 0 && !mtls_session_amid(mux->session, c));
-    case MTLS_WANT_ROOM:
-        return c->tx_reason != 0 || mtls_session_guarantee(c) != 0;
-    default:
-        return 0;
-    }
-}
-
-/* One read: 1 to go on, 0 when there is nothing more now. */
-static int receive_some(struct mtls_mux *mux, uint64_t now, size_t *taken)
-{
-    struct mtls_session *s = mux->session;
-    size_t room, n;
-    unsigned char *p = mtls_session_recv_buf(s, &room, now);
-
-    if (p == NULL && mtls_session_ended(s))
-        return 0;
-    if (p == NULL) { /* answers go first */
-        mtls_mux_send(mux);
-        return !mux->out_blocked && mtls_session_can_receive(s);
-    }
-    clear_errors();
-    if (BIO_read_ex(mux->next, p, room, &n)) {
-        mtls_session_recv_ack(s, n, now);
-        *taken += n;
-        return 1;
-    }
-    if (BIO_should_retry(mux->next))
-        mux->in_wants_write = BIO_should_write(mux->next);
-    else
-        on_lost(mux);
-    return 0;
-}
-
-void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
-                      const struct mtls_channel *channel, size_t enough,
-                      size_t limit)
-{
-    uint64_t now = mtls_mux_now();
-    size_t taken = 0;
-
-    mux->in_wants_write = 0;
-    mux->in_more = mux->next != NULL && mux->up;
-    while (mux->in_more && !has_enough(mux, want, channel, enough) &&
-           taken <= limit)
-        mux->in_more = receive_some(mux, now, &taken);
-    if (mtls_session_broken(mux->session) && !mux->shut)
-        on_broken(mux);
-    refuse_unwanted(mux);
-}
-
-int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark)
-{
-    return mtls_session_sent(mux->session) >= mark && !mux->unflushed;
-}
-
-int mtls_mux_shutdown(struct mtls_mux *mux)
-{
-    SSL *ssl = mtls_mux_ssl(mux);
-    int r;
-
-    if (mux->shut || ssl == NULL || !mux->up)
-        return 1;
-    clear_errors();
-    r = SSL_shutdown(ssl);
-    if (r < 0) {
-        int error = SSL_get_error(ssl, r);
-
-        if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ)
-            return 0;
-    }
-    clear_errors();
-    mux->shut = 1;
     return 1;
 }

@@ -19,6 +19,7 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 struct mtls_waiter;
 
@@ -29,11 +30,14 @@ struct mtls_mux {
     BIO *next;   /* a reference, so that channels outlive the filter */
     BIO *filter; /* NULL once freed */
 
-    int up;                     /* the handshake below is done */
-    int shaking;                /* a thread is at it, without the lock */
-    int blocking;               /* calls wait; the descriptor does not */
-    int adopted;                /* the descriptor was set non-blocking by us */
-    int fd;                     /* that one */
+    int up; /* the handshake below is done */
+    int shake_failed;
+    int shaking;  /* a thread is at it, without the lock */
+    int blocking; /* calls wait; the descriptor does not */
+    int adopted;  /* the descriptor was set non-blocking by us */
+    int fd;       /* that one, ... */
+    dev_t dev;    /* ... and what it was */
+    ino_t ino;
     struct mtls_channel *under; /* another session's, that this one waits on */
     int role;                   /* MTLS_ROLE_ as set, 0 not set */
     int corked;
@@ -41,7 +45,7 @@ struct mtls_mux {
     int out_blocked;    /* the transport takes no more for now */
     int in_more;        /* the transport may have more at once */
     int in_wants_write; /* reading needs the transport to take octets */
-    int unflushed;      /* what lies below may still hold octets back */
+    uint64_t flushed;   /* octets that nothing below holds back any more */
     int write_failed;
     unsigned long lost_error; /* the lower BIO's own, when it failed */
     int clean_end; /* the peer said close_notify, or plain end-of-file */
@@ -56,6 +60,7 @@ struct mtls_mux {
     struct mtls_waiter *waiters; /* for no channel: accept, flush, handshake */
     struct mtls_waiter *poller;  /* the one that polls the descriptor */
     int poller_events;
+    int poller_kicked; /* its poll has been ended */
     unsigned int sent_waiters;
     int wake_fd; /* eventfd that ends its poll; -1 not made */
 
@@ -140,9 +145,6 @@ void mtls_mux_unlock(struct mtls_mux *mux);
 void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel);
 void mtls_mux_wake_all(struct mtls_mux *mux);
 void mtls_mux_wake_sent(struct mtls_mux *mux);
-
-/* mtls_mux_poll_again: the poller should look at what it polls for. */
-void mtls_mux_poll_again(struct mtls_mux *mux);
 
 /* --- a session inside a channel of another (mux_nested.c) --- */
 

@@ -111,11 +111,19 @@ void mtls_mux_wake_all(struct mtls_mux *mux)
         wake(mux, mux->poller);
 }
 
-void mtls_mux_poll_again(struct mtls_mux *mux)
+/*
+ * The poller must look again when there is more than its poll can see, or
+ * something else to poll for. Said when the lock is let go.
+ */
+static void tell_poller(struct mtls_mux *mux)
 {
-    if (mux->poller != NULL &&
-        (mtls_mux_poll_events(mux) & ~mux->poller_events) != 0)
+    if (mux->poller == NULL || mux->poller_kicked)
+        return;
+    if (mux->in_more ||
+        (mtls_mux_poll_events(mux) & ~mux->poller_events) != 0) {
+        mux->poller_kicked = 1;
         end_poll(mux);
+    }
 }
 
 /* Without the lock: 1 when the transport is worth a try. */
@@ -142,6 +150,7 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
 
     mux->poller = w;
     mux->poller_events = events;
+    mux->poller_kicked = 0;
     pthread_mutex_unlock(&mux->lock);
     if (mux->under == NULL)
         ready = poll_descriptor(fd, wake_fd, events, in_more ? 0 : -1);
@@ -149,7 +158,7 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
         mtls_mux_wait_below(mux, events & POLLOUT);
     pthread_mutex_lock(&mux->lock);
     mux->poller = NULL;
-    if (mux->up && (in_more || ready)) {
+    if (mux->up && (mux->in_more || in_more || ready)) {
         mtls_mux_send(mux);
         mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, AT_A_TIME);
         mtls_mux_send(mux);
@@ -159,6 +168,7 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
 static void sleep_on(struct mtls_mux *mux, struct mtls_waiter *w)
 {
     mtls_list_append(&mux->sleepers, &w->all);
+    tell_poller(mux);
     while (!w->woken)
         pthread_cond_wait(&w->cond, &mux->lock);
     mtls_list_remove(&w->all);

@@ -136,7 +136,18 @@ size_t mtls_session_write(struct mtls_channel *channel, const void *data,
 unsigned char *mtls_session_write_room(struct mtls_channel *channel,
                                        size_t *room);
 void mtls_session_wrote(struct mtls_channel *channel, size_t n);
+void mtls_session_send_draft(struct mtls_channel *channel);
 void mtls_session_send_drafts(struct mtls_session *session);
+
+/* mtls_session_no_draft gives back what write_room lent and nobody filled. */
+void mtls_session_no_draft(struct mtls_channel *channel);
+
+/*
+ * mtls_session_claim_turn: before a thread of |channel|'s waits, those in
+ * front of it that have room, and nobody who waits for it, go to the end. 1
+ * when it is |channel|'s turn then.
+ */
+int mtls_session_claim_turn(struct mtls_channel *channel);
 
 /* mtls_session_guarantee: octets that a write takes now. */
 size_t mtls_session_guarantee(const struct mtls_channel *channel);
@@ -148,8 +159,11 @@ size_t mtls_session_read(struct mtls_channel *channel, void *data, size_t len,
  * memory stays until the channel's next call. */
 void mtls_session_drop(struct mtls_channel *channel, size_t n, uint64_t now);
 
-/* mtls_session_stuck: the peer can send no more until something is read. */
-int mtls_session_stuck(const struct mtls_channel *channel);
+/*
+ * mtls_session_stuck: the peer can send no more until something is read. What
+ * was read before is acknowledged first.
+ */
+int mtls_session_stuck(struct mtls_channel *channel, uint64_t now);
 
 /* mtls_session_amid: the rest of one of its packets is still to come. */
 int mtls_session_amid(const struct mtls_session *session,

@@ -333,6 +333,20 @@ static int may_write(struct mtls_channel *c)
     return 1;
 }
 
+int mtls_session_claim_turn(struct mtls_channel *c)
+{
+    struct mtls_session *s = c->session;
+    struct mtls_channel *first;
+
+    while (mtls_list_linked(&c->turn) && has_room(s) &&
+           (first = first_in_turn(s)) != NULL && first != c &&
+           first->waiters == NULL) {
+        leave_turns(first);
+        mtls_session_join_turns(first);
+    }
+    return mtls_session_guarantee(c) != 0;
+}
+
 size_t mtls_session_guarantee(const struct mtls_channel *c)
 {
     const struct mtls_session *s = c->session;
@@ -515,6 +529,17 @@ void mtls_session_drop_draft(struct mtls_channel *c)
     uncount_draft(c);
     mtls_records_give_back(&c->session->out, c->draft);
     c->draft = NULL;
+}
+
+void mtls_session_send_draft(struct mtls_channel *c)
+{
+    mtls_session_flush_draft(c);
+}
+
+void mtls_session_no_draft(struct mtls_channel *c)
+{
+    if (c->draft != NULL && c->draft->end == 0)
+        mtls_session_drop_draft(c);
 }
 
 void mtls_session_send_drafts(struct mtls_session *s)

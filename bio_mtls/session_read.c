@@ -80,9 +80,15 @@ size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len,
     return done;
 }
 
-int mtls_session_stuck(const struct mtls_channel *c)
+int mtls_session_stuck(struct mtls_channel *c, uint64_t now)
 {
-    return c->in.granted == 0 && c->buffer.length != 0;
+    if (c->in.granted != 0 || c->buffer.length == 0 ||
+        (c->owed & MTLS_OWE_ACK) || !mtls_channel_receives(c))
+        return 0;
+    if (c->in.freed == 0)
+        return 1;
+    acknowledge(c, now);
+    return 0;
 }
 
 int mtls_session_amid(const struct mtls_session *s,

@@ -243,7 +243,7 @@ START_TEST(W7_a_reader_that_stops)
 
     begin();
     say_much(65536);
-    ck_assert(mtls_session_stuck(ch));
+    ck_assert(mtls_session_stuck(ch, 0));
     for (int i = 0; i < 1000; i++) { /* others go on meanwhile */
         other = core_raw_accepted(&link, 0x102, &its);
         core_say_data(&link, its, 1000);

@@ -5,6 +5,7 @@
 
 /* Two sessions: channels opened, used, half-closed and closed. */
 #include "core_link.h"
+#include "session_local.h"
 
 #include <mtls/mtls_err.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static void is_empty(const struct core_end *end)
     ck_assert_uint_eq(stats.closing, 0);
     ck_assert_uint_eq(stats.window_memory, 0);
     ck_assert(!mtls_session_wants_write(end->session));
+    ck_assert_ptr_null(end->session->tune.watched);
 }
 
 static void both_empty(void)
@@ -209,7 +211,7 @@ START_TEST(credit_bounds_what_is_sent_until_it_is_read)
         core_settle(&link);
     }
     ck_assert_uint_eq(sent, 65536);
-    ck_assert(mtls_session_stuck(b));
+    ck_assert(mtls_session_stuck(b, 0));
     ck_assert_uint_eq(mtls_session_guarantee(a), 0);
     ck_assert_uint_eq(core_discard(b, link.now), 65536);
     core_settle(&link);

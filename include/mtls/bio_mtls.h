@@ -250,7 +250,7 @@ typedef struct mtls_counters_st {
     uint64_t octets_out;      /* written to it */
     uint64_t ignored;         /* unknown types, ids that name nothing (D9) */
     uint64_t malformed;       /* packets dropped for their content (D10) */
-    uint64_t refused;         /* Requests answered with Echec by a limit */
+    uint64_t refused;         /* Requests answered with Echec */
     uint64_t channels_opened; /* Requests of ours answered with Success */
     uint64_t channels_accepted;
     uint64_t channels_reset; /* closed for an error of the peer's (D10) */

@@ -1,0 +1,219 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* The pump: octets between the session and the BIO below it. */
+#include "mux.h"
+
+#include "err.h"
+
+#include <openssl/err.h>
+
+/* A stale error would make SSL_get_error() see a failure. */
+static void clear_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+/*
+ * A failure below is told by those calls that fail for it, not left on the
+ * queue of whoever happened to move octets.
+ */
+static void keep_error(struct mtls_mux *mux)
+{
+    if (mux->lost_error == 0)
+        mux->lost_error = ERR_peek_error();
+    ERR_clear_error();
+}
+
+/* 1 to go on, 0 when the transport is full. */
+static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
+{
+    size_t n = len;
+
+    if (!mux->write_failed) {
+        clear_errors();
+        BIO_clear_retry_flags(mux->next); /* not every type does so */
+        if (!BIO_write_ex(mux->next, p, len, &n)) {
+            if (BIO_should_retry(mux->next))
+                return 0;
+            /* What the peer has sent before can still be read. */
+            mux->write_failed = 1;
+            keep_error(mux);
+            mtls_mux_wake_all(mux);
+            n = len;
+        }
+    }
+    mtls_session_send_ack(mux->session, n);
+    return 1;
+}
+
+/* BIO_f_buffer, or a channel of another session, may be below. */
+static void flush_below(struct mtls_mux *mux)
+{
+    long r;
+
+    clear_errors();
+    r = BIO_flush(mux->next);
+    if (r <= 0 && BIO_should_retry(mux->next)) {
+        mux->out_blocked = 1;
+        return;
+    }
+    mux->flushed = mtls_session_sent(mux->session);
+    if (r <= 0 && ERR_peek_error() != 0) {
+        mux->write_failed = 1;
+        keep_error(mux);
+    }
+}
+
+void mtls_mux_send(struct mtls_mux *mux)
+{
+    uint64_t before = mtls_session_sent(mux->session);
+    const unsigned char *p;
+    struct mtls_errors callers;
+    size_t len;
+
+    mtls_errors_take(&callers);
+    mux->out_blocked = 0;
+    while (mux->next != NULL && !mux->out_blocked &&
+           (p = mtls_session_send_buf(mux->session, &len)) != NULL)
+        mux->out_blocked = !send_some(mux, p, len);
+    if (mux->next != NULL && mux->flushed != mtls_session_sent(mux->session))
+        flush_below(mux);
+    mtls_errors_put_back(&callers);
+    if (mtls_session_sent(mux->session) != before)
+        mtls_mux_wake_sent(mux);
+}
+
+/* Whether the end below was said, or happened. */
+static int ended_cleanly(struct mtls_mux *mux)
+{
+    SSL *ssl = mtls_mux_ssl(mux);
+
+    return ssl != NULL ? (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0
+                       : BIO_eof(mux->next) || ERR_peek_error() == 0;
+}
+
+/*
+ * A program that knows of the default channel alone would leave the others to
+ * wait for ever.
+ */
+static void refuse_unwanted(struct mtls_mux *mux)
+{
+    struct mtls_channel *c;
+
+    if (mux->aware || mux->default_channel == NULL)
+        return;
+    while ((c = mtls_session_next_asked(mux->session)) != NULL) {
+        mtls_session_reject(c, "prohibited: one channel only");
+        mtls_session_release(c);
+    }
+}
+
+static void on_lost(struct mtls_mux *mux)
+{
+    mux->clean_end = ended_cleanly(mux);
+    keep_error(mux);
+    mtls_session_end(mux->session);
+    mtls_mux_wake_all(mux);
+}
+
+/* wire format, D10: nothing of this TLS session may be used again. */
+static void on_broken(struct mtls_mux *mux)
+{
+    SSL *ssl = mtls_mux_ssl(mux);
+
+    mtls_mux_send(mux);
+    if (!mux->out_blocked) /* else the close_notify would cut a record */
+        mtls_mux_shutdown(mux);
+    if (ssl != NULL)
+        SSL_CTX_remove_session(SSL_get_SSL_CTX(ssl), SSL_get_session(ssl));
+    mtls_mux_wake_all(mux);
+}
+
+static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
+                      const struct mtls_channel *c, size_t enough)
+{
+    switch (want) {
+    case MTLS_WANT_ANSWER:
+        return c->life != MTLS_OPENING;
+    case MTLS_WANT_OCTETS: /* the rest of a packet is as good as there */
+        return c->rx != MTLS_RX_OPEN || c->buffer.length >= enough ||
+               (c->buffer.length > 0 && !mtls_session_amid(mux->session, c));
+    case MTLS_WANT_ROOM:
+        return c->tx_reason != 0 || mtls_session_guarantee(c) != 0;
+    default:
+        return 0;
+    }
+}
+
+/* One read: 1 to go on, 0 when there is nothing more now. */
+static int receive_some(struct mtls_mux *mux, uint64_t now, size_t *taken)
+{
+    struct mtls_session *s = mux->session;
+    size_t room, n;
+    unsigned char *p = mtls_session_recv_buf(s, &room, now);
+
+    if (p == NULL && mtls_session_ended(s))
+        return 0;
+    if (p == NULL) { /* answers go first */
+        mtls_mux_send(mux);
+        return !mux->out_blocked && mtls_session_can_receive(s);
+    }
+    clear_errors();
+    BIO_clear_retry_flags(mux->next);
+    if (BIO_read_ex(mux->next, p, room, &n)) {
+        mtls_session_recv_ack(s, n, now);
+        *taken += n;
+        return 1;
+    }
+    if (BIO_should_retry(mux->next) && !mux->write_failed)
+        mux->in_wants_write = BIO_should_write(mux->next);
+    else
+        on_lost(mux);
+    return 0;
+}
+
+void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
+                      const struct mtls_channel *channel, size_t enough,
+                      size_t limit)
+{
+    uint64_t now = mtls_mux_now();
+    size_t taken = 0;
+
+    mux->in_wants_write = 0;
+    mux->in_more = mux->next != NULL && mux->up;
+    while (mux->in_more && !has_enough(mux, want, channel, enough) &&
+           taken <= limit)
+        mux->in_more = receive_some(mux, now, &taken);
+    if (mtls_session_broken(mux->session) && !mux->shut)
+        on_broken(mux);
+    refuse_unwanted(mux);
+}
+
+int mtls_mux_flushed(const struct mtls_mux *mux, uint64_t mark)
+{
+    return mux->flushed >= mark;
+}
+
+int mtls_mux_shutdown(struct mtls_mux *mux)
+{
+    SSL *ssl = mtls_mux_ssl(mux);
+    int r;
+
+    if (mux->shut || ssl == NULL || !mux->up)
+        return 1;
+    clear_errors();
+    r = SSL_shutdown(ssl);
+    if (r < 0) {
+        int error = SSL_get_error(ssl, r);
+
+        if (error == SSL_ERROR_WANT_WRITE || error == SSL_ERROR_WANT_READ)
+            return 0;
+    }
+    clear_errors();
+    mux->shut = 1;
+    return 1;
+}
