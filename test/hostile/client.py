@@ -1,0 +1,306 @@
+# Copyright 2026 The MTLS for OpenSSL authors.
+# SPDX-License-Identifier: Apache-2.0
+
+"""A server that says what it likes, to the real s_client."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import libwire as wire
+from libtool import (PATIENCE, TOOL, Peer, Tool, case, path, run, wait_for)
+
+
+class Server:
+    """Our end: TLS, and MTLS by hand."""
+
+    def __init__(self):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(path("cert.pem"), path("key.pem"))
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(10)
+        self.listener.settimeout(PATIENCE)
+        self.port = self.listener.getsockname()[1]
+
+    def accept(self):
+        raw = self.listener.accept()[0]
+        raw.settimeout(PATIENCE)
+        return Peer(self.context.wrap_socket(raw, server_side=True,
+                                             suppress_ragged_eofs=False))
+
+    def client(self, *arguments):
+        """s_client with a -L; it, and the session with it."""
+        tool = Tool("s_client", "-connect", "localhost:%d" % self.port,
+                    "-CAfile", path("ca.pem"), "-L", "127.0.0.1:0:x.example:1",
+                    *arguments)
+        peer = self.accept()
+        assert wait_for(lambda: tool.events("session-open")), tool.text()
+        return tool, peer
+
+
+def local(tool):
+    s = socket.create_connection(("127.0.0.1", tool.port()), PATIENCE)
+    s.settimeout(PATIENCE)
+    return s
+
+
+def joined(tool, peer, receiver=1, **more):
+    """A local connection, and the id of its channel."""
+    s = local(tool)
+    half = peer.expect(wire.REQUEST).half
+    peer.send(wire.success(half, receiver, **more))
+    return s, half << 16 | receiver
+
+
+def ends(s):
+    """What still comes, and how it ends."""
+    got = b""
+    try:
+        while piece := s.recv(65536):
+            got += piece
+        return got, "end"
+    except ConnectionResetError:
+        return got, "reset"
+
+
+def reset(s):
+    got, how = ends(s)
+    assert how == "reset", (got, how)
+    return got
+
+
+def goes_on(tool, peer, receiver=99):
+    s, channel = joined(tool, peer, receiver)
+    s.sendall(b"question")
+    assert peer.read(channel, 8) == b"question"
+    peer.send(wire.data(channel, b"answer"), wire.data(channel))
+    assert ends(s) == (b"answer", "end")
+    s.close()
+    peer.expect(wire.CLOSE, channel=channel)
+    peer.send(wire.confirmation(channel))
+
+
+def over(tool, peer):
+    peer.close()
+    assert tool.stop() == 0, tool.text()
+
+
+@case("O1 a Request, to a client that offers nothing")
+def request(_):
+    tool, peer = Server().client()
+    for half in (1, 3, 5):
+        word = peer.refused(wire.request(half, "127.0.0.1", 22), half)
+        assert word.startswith(b"prohibited"), word
+    goes_on(tool, peer)
+    over(tool, peer)
+
+
+@case("O3 Success for a half never requested, twice, after Echec")
+def stray_success(_):
+    tool, peer = Server().client()
+    peer.send(wire.success(100, 1), wire.success(0, 1))
+    time.sleep(0.3)  # lest the second be taken for the answer to the next
+    s = local(tool)
+    half = peer.expect(wire.REQUEST).half
+    peer.send(wire.echec(half, "prohibited: no"), wire.success(half, 1))
+    reset(s)
+    s, channel = joined(tool, peer)
+    peer.send(wire.success(channel >> 16, 1), wire.success(channel >> 16, 2))
+    peer.send(wire.data(channel, b"fine"))
+    assert s.recv(100) == b"fine"
+    over(tool, peer)
+
+
+@case("O4 Echec with texts of all kinds: shown, but escaped")
+def echec_texts(_):
+    tool, peer = Server().client()
+    texts = [b"", b"connect-failed: nobody", b"\x1b[2J\x1b]0;owned\x07",
+             b"a\0b", b"line\nline", b"\xff\xfe", b"x" * 65528, b'"\\']
+    for text in texts:
+        s = local(tool)
+        half = peer.expect(wire.REQUEST).half
+        peer.send(wire.echec(half, text), wire.echec(half, text))
+        reset(s)
+    goes_on(tool, peer)
+    shown = [e["text"] for e in tool.events("channel-close")]
+    assert "connect-failed: nobody" in shown and \
+        "\\x1b[2J\\x1b]0;owned\\x07" in shown and "a\\x00b" in shown, shown
+    over(tool, peer)
+
+
+@case("O5 Success whose receiver half collides")
+def colliding_success(_):
+    tool, peer = Server().client()
+    s, channel = joined(tool, peer, 7)
+    other = local(tool)
+    half = peer.expect(wire.REQUEST).half
+    peer.send(wire.success(half, 7))  # 7 is in use for the first
+    reset(other)
+    s.sendall(b"unharmed")
+    assert peer.read(channel, 8) == b"unharmed"
+    over(tool, peer)
+
+
+@case("O6 data, Ack, NewMax and Close while it opens; the local end goes")
+def early_packets(_):
+    tool, peer = Server().client()
+    s = local(tool)
+    half = peer.expect(wire.REQUEST).half
+    channel = half << 16 | 1
+    peer.send(wire.data(channel, b"early"), wire.ack(channel, 1),
+              wire.new_max(channel, 1), wire.close(channel))
+    peer.send(wire.success(half, 1), wire.data(channel, b"late"),
+              wire.data(channel))
+    assert ends(s) == (b"late", "end")
+    s.close()
+    s = local(tool)
+    half = peer.expect(wire.REQUEST).half
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    s.close()  # gone before there is an answer
+    time.sleep(0.2)
+    peer.send(wire.success(half, 2))
+    peer.expect(wire.CLOSE, channel=half << 16 | 2)
+    peer.send(wire.confirmation(half << 16 | 2))
+    goes_on(tool, peer)
+    over(tool, peer)
+
+
+@case("F4 F5 F11 a stream that can't be read on: a new session")
+def desynchronised(_):
+    server = Server()
+    tool, peer = server.client()
+    for octets in (b"\0\0\3", wire.packet(9, b"", 1),
+                   os.urandom(1 << 20)):
+        s, channel = joined(tool, peer)
+        peer.send(wire.data(channel, b"part"))
+        assert s.recv(100) == b"part"
+        try:
+            peer.send(octets)
+        except OSError:
+            pass
+        assert reset(s) == b""
+        peer.close()
+        peer = server.accept()
+    goes_on(tool, peer)
+    assert len(tool.events("session-open")) == 4
+    over(tool, peer)
+
+
+@case("W1 more than the credit: the local end gets a reset")
+def overrun(_):
+    tool, peer = Server().client("-window", "1000")
+    s, channel = joined(tool, peer)
+    peer.send(wire.data(channel, bytes(900)))
+    time.sleep(0.2)
+    assert len(s.recv(2000)) == 900
+    peer.send(wire.data(channel, bytes(5000)))
+    reset(s)
+    peer.expect(wire.CLOSE, channel=channel)
+    peer.send(wire.confirmation(channel))
+    goes_on(tool, peer)
+    over(tool, peer)
+
+
+@case("W5 C3 a server that never Acks and never confirms")
+def no_answers(_):
+    tool, peer = Server().client()
+    s, channel = joined(tool, peer, window=5)
+    s.sendall(b"0123456789")
+    assert peer.read(channel, 5) == b"01234"
+    peer.silent()
+    goes_on(tool, peer)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    s.close()  # a reset, although nothing could be sent
+    peer.expect(wire.CLOSE, channel=channel)
+    goes_on(tool, peer, 98)
+    over(tool, peer)
+
+
+@case("C6 the session ends at each step: resets, and a new session")
+def session_ends(_):
+    server = Server()
+    tool, peer = server.client()
+    for step in (b"", b"some", b"more" * 3000):
+        for how in ("notify", "reset"):
+            s, channel = joined(tool, peer)
+            if step:
+                peer.send(wire.data(channel, step))
+            if how == "notify":
+                try:
+                    peer.stream.unwrap()
+                except OSError:
+                    pass
+            else:
+                peer.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                                       b"\1\0\0\0\0\0\0\0")
+            peer.close()
+            assert step.startswith(reset(s))
+            s.close()
+            peer = server.accept()
+    goes_on(tool, peer)
+    over(tool, peer)
+
+
+@case("C6 it ends while a local reader is slow: it gets all that had come")
+def slow_reader(_):
+    server = Server()
+    tool, peer = server.client()
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect(("127.0.0.1", tool.port()))
+    s.settimeout(PATIENCE)
+    half = peer.expect(wire.REQUEST).half
+    channel = half << 16 | 1
+    peer.send(wire.success(half, 1))
+    octets = os.urandom(65000)
+    for at in range(0, 65000, 13000):
+        peer.send(wire.data(channel, octets[at:at + 13000]))
+    time.sleep(0.3)
+    try:
+        peer.stream.unwrap()
+    except OSError:
+        pass  # an Acknowledgment came first
+    peer.close()
+    time.sleep(0.5)
+    got = reset(s)
+    assert got == octets, len(got)
+    over(tool, server.accept())
+
+
+@case("T3 a server that never handshakes")
+def silent(_):
+    server = Server()
+    began = time.monotonic()
+    client = subprocess.run(
+        [TOOL, "s_client", "-connect", "localhost:%d" % server.port, "-CAfile",
+         path("ca.pem"), "-W", "x.example:1"], stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, timeout=60)
+    assert client.returncode == 1
+    assert b"handshake" in client.stderr, client.stderr
+    assert 8 < time.monotonic() - began < 15
+
+
+@case("SIGTERM while a Request is unanswered, and while a session is sought")
+def signals(_):
+    server = Server()
+    tool, peer = server.client()
+    s = local(tool)
+    peer.expect(wire.REQUEST)
+    tool.process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    tool.process.send_signal(signal.SIGTERM)
+    assert tool.process.wait(PATIENCE) == 0
+    reset(s)
+    tool, peer = server.client()
+    server.listener.close()
+    peer.close()
+    assert wait_for(lambda: len(tool.events("reconnect")) > 2)
+    tool.process.send_signal(signal.SIGTERM)
+    assert tool.process.wait(PATIENCE) == 0
+
+
+run(lambda: None)
