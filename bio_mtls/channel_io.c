@@ -64,8 +64,10 @@ static int retry_write(const struct mtls_io *io)
     return -1;
 }
 
+/* As BIO_s_connect says it, but what is waited for, the answer, comes in. */
 static int retry_connect(const struct mtls_io *io)
 {
+    mtls_io_retry_read(io);
     retry_call(io, BIO_FLAGS_IO_SPECIAL, BIO_RR_CONNECT);
     return -1;
 }

@@ -123,6 +123,8 @@ START_TEST(open_waits_with_connect_and_accept_with_accept)
     ck_assert(BIO_should_retry(c));
     ck_assert(BIO_should_io_special(c));
     ck_assert_int_eq(BIO_get_retry_reason(c), BIO_RR_CONNECT);
+    ck_assert(BIO_should_read(c)); /* for programs that poll() by these */
+    ck_assert(!BIO_should_write(c));
     BIO_free(c);
 }
 END_TEST
