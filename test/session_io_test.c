@@ -224,24 +224,48 @@ START_TEST(credit_bounds_what_is_sent_until_it_is_read)
 }
 END_TEST
 
-START_TEST(a_window_grows_for_a_reader_that_keeps_up)
+/* A reader that keeps up with a fast writer; how wide its window became. */
+static uint32_t grown_window(const struct mtls_session_config *config)
 {
     static char octets[65536];
     struct mtls_channel *a, *b;
+    uint32_t window;
 
-    core_link_open(&link, NULL);
+    core_link_open(&link, config);
     core_pair(&link, &a, &b);
     for (int i = 0; i < 40; i++) {
         while (mtls_session_write(a, octets, sizeof(octets)) != 0)
             core_collect(&link.client);
-        core_move(&link);
+        core_move(&link); /* which checks the sum of the windows */
         core_discard(b, link.now);
     }
-    ck_assert_uint_eq(b->in.window, 16 * 1024 * 1024);
+    window = b->in.window;
     mtls_session_release(a);
     mtls_session_release(b);
     both_empty();
     core_link_close(&link);
+    return window;
+}
+
+START_TEST(a_window_grows_for_a_reader_that_keeps_up)
+{
+    struct mtls_session_config config;
+
+    ck_assert_uint_eq(grown_window(NULL), 16 * 1024 * 1024);
+    mtls_session_config_default(&config);
+    config.max_window = 100000;
+    ck_assert_uint_eq(grown_window(&config), 100000);
+}
+END_TEST
+
+/* Half of it is kept back, for the channels that may still come. */
+START_TEST(a_window_grows_into_half_of_the_sessions_memory)
+{
+    struct mtls_session_config config;
+
+    mtls_session_config_default(&config);
+    config.session_memory = 500000;
+    ck_assert_uint_eq(grown_window(&config), 250000);
 }
 END_TEST
 
@@ -460,6 +484,7 @@ int main(void)
         data_may_follow_the_success_at_once,
         credit_bounds_what_is_sent_until_it_is_read,
         a_window_grows_for_a_reader_that_keeps_up,
+        a_window_grows_into_half_of_the_sessions_memory,
         a_half_closed_channel_still_carries_the_other_way,
         a_half_close_before_the_answer_goes_after_it,
         what_was_written_before_a_release_arrives_in_good_order,

@@ -317,6 +317,30 @@ START_TEST(a_writer_that_gave_up_does_not_hold_up_those_that_retry)
 }
 END_TEST
 
+/* It was refused, and so is to be told, though others drove it out. */
+START_TEST(a_writer_that_missed_its_turn_is_told_again)
+{
+    unsigned int sum = 0;
+
+    begin(3);
+    fill_queue(a[0]);
+    ck_assert_uint_eq(core_write(a[1], "x"), 0);
+    ck_assert_uint_eq(core_write(a[2], "x"), 0);
+    core_settle(&link);
+    mtls_session_end_data(a[0]);
+    told(&link.client, a[1]); /* the program is slow */
+    for (int i = 0; core_write(a[2], "x") == 0; i++)
+        ck_assert_int_lt(i, 5);
+    for (int round = 0; round < 5; round++) {
+        core_settle(&link);
+        sum |= told(&link.client, a[1]);
+    }
+    ck_assert(sum & MTLS_WRITABLE);
+    ck_assert_uint_eq(core_write(a[1], "x"), 1);
+    end(3);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -335,7 +359,8 @@ int main(void)
         writers_take_turns,
         no_writer_starves_among_those_that_write_when_told,
         a_writer_that_gave_up_does_not_hold_its_place,
-        a_writer_that_gave_up_does_not_hold_up_those_that_retry};
+        a_writer_that_gave_up_does_not_hold_up_those_that_retry,
+        a_writer_that_missed_its_turn_is_told_again};
 
     return core_run("session_ready", tests, core_count(tests));
 }
