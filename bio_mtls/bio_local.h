@@ -26,6 +26,11 @@ long mtls_bio_give_address(struct mtls_mux *mux, long peer, const char **out);
 /* mtls_bio_give copies a struct to a caller whose own may be an older one. */
 long mtls_bio_give(const void *from, size_t have, long size, void *ptr);
 
+/* The filter's controls of limits and counters (bio_limits.c). */
+long mtls_bio_set_limit(struct mtls_mux *mux, int cmd, long n);
+long mtls_bio_limits(struct mtls_mux *mux, long size, void *ptr);
+long mtls_bio_session_counters(struct mtls_mux *mux, long size, void *ptr);
+
 /* mtls_bio_mux is the session of a filter BIO; NULL if it is none. */
 struct mtls_mux *mtls_bio_mux(BIO *filter);
 

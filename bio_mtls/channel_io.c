@@ -220,7 +220,7 @@ static int await_octets(const struct mtls_io *io, size_t enough)
 {
     struct mtls_channel *c = io->channel;
 
-    mtls_session_send_draft(c);
+    mtls_session_flush_draft(c);
     while (c->buffer.length == 0) {
         int r;
 
@@ -436,7 +436,7 @@ int mtls_io_flush(const struct mtls_io *io)
     uint64_t mark;
 
     if (io->channel != NULL)
-        mtls_session_send_draft(io->channel);
+        mtls_session_flush_draft(io->channel);
     else
         mtls_session_send_drafts(mux->session);
     mtls_mux_send(mux);

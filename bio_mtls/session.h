@@ -136,7 +136,7 @@ size_t mtls_session_write(struct mtls_channel *channel, const void *data,
 unsigned char *mtls_session_write_room(struct mtls_channel *channel,
                                        size_t *room);
 void mtls_session_wrote(struct mtls_channel *channel, size_t n);
-void mtls_session_send_draft(struct mtls_channel *channel);
+void mtls_session_flush_draft(struct mtls_channel *channel);
 void mtls_session_send_drafts(struct mtls_session *session);
 
 /* mtls_session_no_draft gives back what write_room lent and nobody filled. */

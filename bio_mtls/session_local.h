@@ -15,6 +15,7 @@
 #define MTLS_ANSWERS 128     /* to what names no channel; then reading stops */
 #define MTLS_QUEUE_DATA 4    /* records that data may fill */
 #define MTLS_DRAFTS_MAX 64   /* filled by programs, not in records yet */
+#define MTLS_LEAST_DATA 64   /* a shorter piece is not worth a header */
 #define MTLS_QUEUE_CONTROL 6 /* and with what channels owe */
 #define MTLS_MIN_WINDOW 512  /* below that a channel is not worth having */
 #define MTLS_ECHEC_KEPT 1000 /* octets of a peer's text */
@@ -91,6 +92,25 @@ struct mtls_channel *mtls_session_find(const struct mtls_session *session,
 void mtls_session_answer(struct mtls_session *session, uint8_t type,
                          uint32_t id, uint8_t word);
 
+/* mtls_session_say_sent tells the message hook. */
+void mtls_session_say_sent(struct mtls_session *session, int type,
+                           const unsigned char *octets, size_t len);
+
+/* mtls_session_emit_all sends what is owed and answers, while there is room. */
+void mtls_session_emit_all(struct mtls_session *session);
+
+/*
+ * Turns (session_turn.c). may_write: whether the channel may put data into
+ * records now; if not, it is told when. wait_turn puts it in line, leave_turns
+ * takes it out; data_limit is how many records data may fill now.
+ */
+int mtls_session_may_write(struct mtls_channel *channel);
+int mtls_session_wait_turn(struct mtls_channel *channel);
+void mtls_session_leave_turns(struct mtls_channel *channel);
+struct mtls_channel *
+mtls_session_first_in_turn(const struct mtls_session *session);
+unsigned int mtls_session_data_limit(const struct mtls_session *session);
+
 /* mtls_session_room_freed: the writer that waits longest has its turn. */
 void mtls_session_room_freed(struct mtls_session *session);
 
@@ -124,9 +144,6 @@ void mtls_session_stop_writing(struct mtls_channel *channel);
 
 /* mtls_session_drop_draft takes back what write_room lent. */
 void mtls_session_drop_draft(struct mtls_channel *channel);
-
-/* mtls_session_flush_draft queues what write_room lent and wrote filled. */
-void mtls_session_flush_draft(struct mtls_channel *channel);
 
 /* mtls_session_grow widens a window whose Acknowledgment is about to go. */
 void mtls_session_grow(struct mtls_channel *channel);
