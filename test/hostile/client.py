@@ -173,13 +173,14 @@ def early_packets(_):
 def desynchronised(_):
     server = Server()
     tool, peer = server.client()
-    for octets in (b"\0\0\3", wire.packet(9, b"", 1),
-                   os.urandom(1 << 20)):
+    for octets in (b"\0\0\3", wire.packet(9, b"", 1), None):
         s, channel = joined(tool, peer)
         peer.send(wire.data(channel, b"part"))
         assert s.recv(100) == b"part"
         try:
-            peer.send(octets)
+            peer.send(octets or b"")
+            while octets is None:  # random ones, until it has enough of them
+                peer.send(os.urandom(65536))
         except OSError:
             pass
         assert reset(s) == b""

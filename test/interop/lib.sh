@@ -198,6 +198,11 @@ digest() {
     sha256sum <"$1" | cut -d' ' -f1
 }
 
+# sanitized: the tool is an instrumented build
+sanitized() {
+    grep -q "__[at]san_init" "$tool"
+}
+
 # rss PID: resident memory in KiB
 rss() {
     sed -n 's/^VmRSS:[ \t]*\([0-9]*\) kB/\1/p' "/proc/$1/status"

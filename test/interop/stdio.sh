@@ -136,6 +136,7 @@ is "-echo answers for any destination" "$? $status" "0 0"
 
 # SIGTERM ends standard input: what was on its way still arrives.
 mkfifo "$dir/fifo"
+rm "$dir/client.log"
 sleep 20 >"$dir/fifo" &
 pids+=($!)
 "$tool" s_client -connect "localhost:$port" -CAfile "$dir/ca.pem" \
