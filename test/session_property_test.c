@@ -8,7 +8,8 @@
  * release as they please, over random deliveries, windows and limits. A
  * referee reads what goes by; in the end everything that is to arrive has.
  *
- * MTLS_SEED=<n> repeats one schedule; the seed of a failure is printed.
+ * MTLS_SEED=<n> repeats one schedule. That of the last one, which is the one
+ * that failed, is left in the file session_property.seed.
  */
 #include "core_link.h"
 #include "core_referee.h"
