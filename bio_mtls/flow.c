@@ -115,16 +115,15 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
         tune->watched = NULL;
 }
 
-/*
- * Half a window read within a round trip is a whole one in two: the window,
- * not the reader or the sender, sets the pace.
- */
-uint32_t mtls_flow_tune_wanted(const struct mtls_flow_tune *tune,
-                               const struct mtls_flow_rx *rx, uint32_t cap,
-                               uint64_t elapsed)
+/* Half a window read within a round trip is a whole one in two. */
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed)
 {
-    if (tune->rtt == 0 || elapsed > tune->rtt || rx->window >= cap ||
-        mtls_flow_rx_waiting(rx) > rx->window / 4)
+    return tune->rtt != 0 && elapsed <= tune->rtt;
+}
+
+uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap)
+{
+    if (rx->window >= cap || mtls_flow_rx_waiting(rx) > rx->window / 4)
         return 0;
     return rx->window < cap - rx->window ? rx->window : cap - rx->window;
 }

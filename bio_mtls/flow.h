@@ -89,12 +89,16 @@ void mtls_flow_tune_received(struct mtls_flow_tune *tune, const void *channel,
 void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel);
 
 /*
- * mtls_flow_tune_wanted: by how much to grow |rx| now that an Acknowledgment
- * is due, |elapsed| microseconds after the one before; 0 when the window does
- * not hold the peer up or the reader does not keep up.
+ * mtls_flow_tune_prompt: whether |elapsed| microseconds between two
+ * Acknowledgments are within a round trip, so that the window, not the reader
+ * or the sender, sets the pace.
  */
-uint32_t mtls_flow_tune_wanted(const struct mtls_flow_tune *tune,
-                               const struct mtls_flow_rx *rx, uint32_t cap,
-                               uint64_t elapsed);
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed);
+
+/*
+ * mtls_flow_rx_wanted: by how much a window that sets the pace should grow: 0
+ * when it is at |cap| or the reader does not keep up.
+ */
+uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap);
 
 #endif

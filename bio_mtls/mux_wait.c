@@ -240,10 +240,12 @@ void mtls_mux_lock(struct mtls_mux *mux)
     pthread_mutex_lock(&mux->lock);
 }
 
-/* Somebody has to poll, as long as somebody waits. */
+/* Somebody has to poll, as long as somebody waits, and for what there is. */
 void mtls_mux_unlock(struct mtls_mux *mux)
 {
     if (mux->poller == NULL && !mtls_list_empty(&mux->sleepers))
         wake(mux, mtls_list_item(mux->sleepers.next, struct mtls_waiter, all));
+    if (mux->up) /* before, who shakes hands may be at the BIO below */
+        tell_poller(mux);
     pthread_mutex_unlock(&mux->lock);
 }

@@ -19,7 +19,7 @@ void mtls_session_grow(struct mtls_channel *c)
     uint32_t more = 0, max_packet;
 
     if (c->prompt)
-        more = mtls_flow_tune_wanted(&s->tune, &c->in, s->config.max_window, 0);
+        more = mtls_flow_rx_wanted(&c->in, s->config.max_window);
     if (more > most)
         more = (uint32_t)most;
     if (more == 0)
@@ -40,7 +40,7 @@ static void acknowledge(struct mtls_channel *c, uint64_t now)
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
-    c->prompt = elapsed <= s->tune.rtt;
+    c->prompt = mtls_flow_tune_prompt(&s->tune, elapsed) != 0;
     c->acked_at = (uint32_t)now;
     c->owed |= MTLS_OWE_ACK;
     if (!mtls_list_linked(&c->owing))
