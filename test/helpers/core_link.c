@@ -319,6 +319,8 @@ unsigned int core_hear(struct core_link *link, struct core_packet *packet)
     long size;
 
     core_collect(end);
+    if (end->out.start == end->out.end)
+        return 0;
     size = core_packet_read(end->out.octets + end->out.start,
                             end->out.end - end->out.start, packet);
     core_must(size >= 0);
