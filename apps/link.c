@@ -145,7 +145,7 @@ struct link *link_new(struct app *app, int fd, SSL *ssl,
     k->m = make_stack(fd, ssl, o);
     if (k->m == NULL) {
         k->ssl = NULL;
-        link_close(k, LINK_FAILED, "out of memory, or a limit out of range");
+        link_close(k, LINK_NO_HANDSHAKE, "out of memory");
     } else {
         tell_trace(k->m, o);
     }
@@ -307,6 +307,8 @@ static void finish(struct link *k)
         if (k->state != LINK_HANDSHAKE)
             (void)BIO_mtls_end(k->m);
         tell_session_close(k);
+        k->spoilt = k->state != LINK_HANDSHAKE &&
+                    !SSL_SESSION_is_resumable(SSL_get0_session(k->ssl));
         BIO_free_all(BIO_pop(k->m));
     }
     while (!TAILQ_EMPTY(&k->channels))

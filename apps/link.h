@@ -57,6 +57,7 @@ struct link {
     unsigned has_work : 1; /* stands in app->work */
     unsigned reads : 1;    /* the multiplexer wants to read */
     unsigned doomed : 1;   /* ends with this turn */
+    unsigned spoilt : 1;   /* its TLS session must not be resumed */
     enum link_end end;
     char why[256]; /* the text of the end, "" when in order */
     char peer[ADDR_TEXT_MAX];

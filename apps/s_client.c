@@ -193,8 +193,7 @@ static void on_closed(struct link *k)
 
     c->link = NULL;
     open_doors(c, 0);
-    if (c->o.sess_out != NULL && k->end == LINK_FAILED &&
-        !SSL_SESSION_is_resumable(SSL_get0_session(k->ssl)))
+    if (c->o.sess_out != NULL && k->end == LINK_FAILED && k->spoilt)
         unlink(c->o.sess_out); /* MTLS-05 3: it must not be resumed */
     if (c->app.drain_until != 0)
         return;

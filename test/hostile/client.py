@@ -172,7 +172,8 @@ def early_packets(_):
 @case("F4 F5 F11 a stream that can't be read on: a new session")
 def desynchronised(_):
     server = Server()
-    tool, peer = server.client()
+    saved = path("session")
+    tool, peer = server.client("-sess_out", saved)
     for octets in (b"\0\0\3", wire.packet(9, b"", 1), None):
         s, channel = joined(tool, peer)
         peer.send(wire.data(channel, b"part"))
@@ -185,7 +186,10 @@ def desynchronised(_):
             pass
         assert reset(s) == b""
         peer.close()
+        # MTLS-05 3: the session must not be resumed, nor be offered.
+        assert wait_for(lambda: not os.path.exists(saved))
         peer = server.accept()
+        assert wait_for(lambda: os.path.exists(saved))
     goes_on(tool, peer)
     assert len(tool.events("session-open")) == 4
     over(tool, peer)
