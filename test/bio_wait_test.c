@@ -7,6 +7,7 @@
  * Waiting: who blocks is woken in time, and is not held up by what another
  * thread or channel does, or leaves undone.
  */
+#include "fault_bio.h"
 #include "stacks.h"
 
 #include <check.h>
@@ -82,9 +83,6 @@ static void part(struct meeting *m)
 
 /* --- a read that leaves what a thread that polls waits for --- */
 
-#define ANSWER 3000
-#define ROUNDS 300
-
 struct count {
     BIO *b;
     atomic_int n;
@@ -101,59 +99,75 @@ static void *count_octets(void *arg)
     return NULL;
 }
 
-/* For each question on one channel: an answer there, an octet on the other. */
-static void *answer_on_both(void *arg)
+/*
+ * TLS whose client polls the pipe |fds|, which tells nothing: it blocks, and
+ * only another thread's call can bring it what has come.
+ */
+static struct stacks deaf_stacks(struct fault_plan *plan, int fds[2])
 {
-    struct meeting *m = arg;
-    static const char answer[ANSWER];
-    char question;
+    struct stacks st = stacks_new(STACKS_NBIO_SOCKETS, 0);
+    BIO *a = BIO_pop(st.client), *b = BIO_pop(st.server);
+    SSL_CTX *client = stacks_client_ctx(TLS1_3_VERSION);
+    SSL_CTX *server = stacks_server_ctx(TLS1_3_VERSION);
 
-    BIO_mtls_set_cork(m->st.server, 1); /* so that both are one record */
-    while (BIO_read(m->s[1], &question, 1) == 1) {
-        BIO_write(m->s[1], answer, ANSWER);
-        BIO_write(m->s[0], "y", 1);
-        BIO_flush(m->st.server);
-    }
-    BIO_mtls_set_cork(m->st.server, 0);
-    BIO_shutdown_wr(m->s[0]);
-    return NULL;
+    stacks_free(&st);
+    ck_assert_int_eq(pipe(fds), 0);
+    plan->fd = fds[0];
+    st.client = BIO_push(BIO_new(BIO_f_mtls()), BIO_new_ssl(client, 1));
+    st.server = BIO_push(BIO_new(BIO_f_mtls()), BIO_new_ssl(server, 0));
+    BIO_push(st.client, BIO_push(fault_bio_new(plan), a));
+    BIO_push(st.server, b);
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+    return st;
 }
 
-static void ask(BIO *b)
+static struct channels open_without_waiting(const struct stacks *st)
 {
-    char answer[ANSWER];
-    int got = 0;
+    struct channels ch = {BIO_new_mtls_channel(st->client, "default"), NULL};
 
-    ck_assert_int_eq(BIO_write(b, "q", 1), 1);
-    while (got < ANSWER) {
-        int n = BIO_read(b, answer, ANSWER - got);
-
-        if (n > 0)
-            got += n;
+    BIO_set_nbio(ch.c, 1);
+    for (int i = 0; i < 100 && BIO_do_connect(ch.c) != 1; i++) {
+        ck_assert(BIO_should_retry(ch.c));
+        if (ch.s == NULL)
+            ch.s = BIO_mtls_accept_channel(st->server);
         else
-            ck_assert(BIO_should_retry(b));
+            ck_assert_int_eq(BIO_do_handshake(ch.s), 1);
     }
+    ck_assert_int_eq(BIO_do_connect(ch.c), 1);
+    return ch;
 }
+
+#define ANSWER 3000
 
 START_TEST(who_polls_hears_of_what_another_read_left_in_tls)
 {
-    struct meeting m;
-    struct count reader = {0};
-    pthread_t server;
+    struct fault_plan plan = {0};
+    int fds[2];
+    struct stacks st = deaf_stacks(&plan, fds);
+    struct channels a = open_without_waiting(&st);
+    struct channels b = open_without_waiting(&st);
+    struct count reader = {.b = a.c};
+    char answer[ANSWER] = {0};
 
-    meet(&m, stacks_new(STACKS_TLS13_SOCKETS, 0), 2);
-    BIO_set_nbio(m.c[1], 1);
-    reader.b = m.c[0];
-    pthread_create(&server, NULL, answer_on_both, &m);
+    BIO_set_nbio(a.c, 0);
+    BIO_mtls_set_cork(st.server, 1); /* so that both go in one record */
     pthread_create(&reader.thread, NULL, count_octets, &reader);
-    for (int i = 1; i <= ROUNDS; i++) {
-        ask(m.c[1]);
+    for (int i = 1; i <= 5; i++) {
+        usleep(50000); /* so that it polls */
+        ck_assert_int_eq(BIO_write(b.s, answer, ANSWER), ANSWER);
+        ck_assert_int_eq(BIO_write(a.s, "y", 1), 1);
+        ck_assert_int_eq(BIO_flush(st.server), 1);
+        ck_assert_int_eq(BIO_read(b.c, answer, ANSWER), ANSWER);
         ck_assert(gets_to(&reader.n, i));
     }
-    BIO_shutdown_wr(m.c[1]);
-    pthread_join(server, NULL);
+    BIO_shutdown_wr(a.s);
+    ck_assert_int_eq(BIO_flush(st.server), 1);
+    BIO_read(b.c, answer, 1);
     pthread_join(reader.thread, NULL);
-    part(&m);
+    part(&(struct meeting){.st = st, .n = 2, .c = {a.c, b.c}, .s = {a.s, b.s}});
+    close(fds[0]);
+    close(fds[1]);
 }
 END_TEST
 

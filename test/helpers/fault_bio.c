@@ -72,6 +72,13 @@ static int fault_write(BIO *b, const char *data, size_t len, size_t *n)
 
 static long fault_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
+    const struct fault_plan *plan = BIO_get_data(b);
+
+    if (cmd == BIO_C_GET_FD && plan->fd != 0) {
+        if (ptr != NULL)
+            *(int *)ptr = plan->fd;
+        return plan->fd;
+    }
     return BIO_next(b) == NULL ? 0 : BIO_ctrl(BIO_next(b), cmd, num, ptr);
 }
 

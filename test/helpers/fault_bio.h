@@ -17,6 +17,7 @@ struct fault_plan {
     unsigned int retry;     /* every |retry|th call asks for a retry, 0: none */
     unsigned int fail_read; /* this call (1, 2, ...) and all after fail; 0 */
     unsigned int fail_write;
+    int fd;                     /* to be polled; 0: the lower BIO's */
     unsigned int reads, writes; /* calls so far */
     int retries;                /* whether a write was asked to be retried */
     const void *data;           /* that one */
