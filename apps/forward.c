@@ -109,11 +109,12 @@ static int take_nothing(struct forward *f, int n)
     return 0;
 }
 
-/* Whether there is more in the channel, the end included, without asking the
- * transport for it. */
-static int has_more(BIO *bio)
+/* Whether there is more in the channel, the end or, once its session is gone,
+ * the error included, without asking the transport for it. */
+static int has_more(const struct forward *f)
 {
-    return BIO_pending(bio) > 0 || BIO_eof(bio);
+    return BIO_pending(f->chan.bio) > 0 || BIO_eof(f->chan.bio) ||
+           f->chan.link == NULL;
 }
 
 /* Sends out of the channel's receive buffer. 0 when |f| is gone. */
@@ -142,7 +143,7 @@ static int to_local(struct forward *f)
             f->local_full = 1;
             return 1;
         }
-        if (!has_more(bio))
+        if (!has_more(f))
             return 1;
     }
     if (f->chan.link != NULL)
