@@ -292,6 +292,53 @@ START_TEST(gets_gives_what_there_is_when_no_more_can_come)
 }
 END_TEST
 
+/* What a whole line needs is acknowledged, lest it be taken in parts. */
+START_TEST(gets_does_not_split_a_line_that_fits)
+{
+    struct channels ch;
+    char text[1100], line[1024];
+    int lens[2] = {0, 0}, sent = 0;
+
+    BIO_mtls_set_window(st.server, 1024);
+    BIO_mtls_set_max_window(st.server, 1024);
+    ch = stacks_open(&st, "default");
+    memset(text, 'x', sizeof(text));
+    text[500 - 1] = text[500 + 600 - 1] = '\n';
+    for (int i = 0, had = 0; had < 2 && i < 20; i++) {
+        int n = sent < 1100 ? BIO_write(ch.c, text + sent, 1100 - sent) : 0;
+
+        sent += n > 0 ? n : 0;
+        stacks_turn(&st);
+        n = BIO_gets(ch.s, line, sizeof(line));
+        if (n > 0)
+            lens[had++] = n;
+        else
+            ck_assert(BIO_should_read(ch.s));
+    }
+    ck_assert_int_eq(lens[0], 500);
+    ck_assert_int_eq(lens[1], 600);
+    free_both(&ch);
+}
+END_TEST
+
+START_TEST(truncation_is_no_end_of_file)
+{
+    struct channels ch = stacks_open(&st, "default");
+    char text[8];
+
+    ck_assert_int_eq(BIO_write(ch.c, "part", 4), 4);
+    stacks_turn(&st);
+    BIO_shutdown_wr(BIO_next(st.client)); /* end-of-file below */
+    ck_assert_int_eq(BIO_read(ch.s, text, sizeof(text)), 4);
+    ck_assert(!BIO_eof(ch.s));
+    ck_assert_int_eq(BIO_read(ch.s, text, sizeof(text)), -1);
+    ck_assert(!BIO_should_retry(ch.s));
+    ck_reason(MTLS_R_TRUNCATED);
+    ck_assert(!BIO_eof(ch.s));
+    free_both(&ch);
+}
+END_TEST
+
 START_TEST(write_without_credit_waits_for_input)
 {
     struct channels ch;
@@ -480,6 +527,8 @@ int main(void)
     tcase_add_test(tc, reset_can_be_told_from_an_end);
     tcase_add_test(tc, gets_takes_whole_lines_only);
     tcase_add_test(tc, gets_gives_what_there_is_when_no_more_can_come);
+    tcase_add_test(tc, gets_does_not_split_a_line_that_fits);
+    tcase_add_test(tc, truncation_is_no_end_of_file);
     tcase_add_test(tc, write_without_credit_waits_for_input);
     tcase_add_test(tc, write_to_a_full_transport_waits_for_output);
     tcase_add_test(tc, empty_and_negative_lengths);

@@ -151,6 +151,63 @@ START_TEST(each_channel_hears_of_the_failure)
 }
 END_TEST
 
+/* The request, or who asks for it, would wait for ever. */
+START_TEST(opening_fails_once_writing_has)
+{
+    struct fault_plan plan = {0};
+    struct stacks st = stacks_with(&plan);
+    BIO *c = BIO_new_mtls_channel(st.client, "default");
+
+    if (_i == 0)
+        ck_assert_int_eq(BIO_do_connect(c), -1); /* the Request is sent */
+    plan.fail_write = 1;
+    if (_i == 0) { /* and no answer comes, but somebody else finds out */
+        BIO *d = BIO_new_mtls_channel(st.client, "default");
+
+        ck_assert(!went(d, (int)BIO_do_connect(d)));
+        BIO_free(d);
+        ERR_clear_error();
+    }
+    ck_assert(!went(c, (int)BIO_do_connect(c)));
+    ERR_clear_error();
+    ck_assert(!went(c, (int)BIO_do_connect(c)));
+    BIO_free(c);
+    stacks_free(&st);
+    ERR_clear_error();
+}
+END_TEST
+
+/* Such a half is not even looked at: BIO_read() leaves its flags as they are.
+ */
+START_TEST(a_pair_whose_other_half_is_freed_has_failed)
+{
+    struct stacks st = stacks_new(STACKS_PAIR, 0);
+    struct channels ch = stacks_open(&st, "default");
+    char octet;
+    int r = 0;
+
+    ck_assert_int_eq(BIO_read(ch.s, &octet, 1), -1);
+    ck_assert(BIO_should_retry(ch.s));
+    BIO_free(BIO_pop(st.client));
+    ERR_clear_error();
+    if (_i == 0) {
+        ck_assert_int_eq(BIO_read(ch.s, &octet, 1), -1);
+        ck_assert(!BIO_should_retry(ch.s));
+        ck_reason(MTLS_R_TRUNCATED);
+    }
+    ck_assert_int_le(BIO_mtls_process(st.server), 0);
+    ERR_clear_error();
+    for (int i = 0; i < 2; i++) /* the first may still be queued */
+        r = BIO_write(ch.s, "x", 1);
+    ck_assert_int_eq(r, -1);
+    ck_assert(!BIO_should_retry(ch.s));
+    BIO_free(ch.c);
+    BIO_free(ch.s);
+    stacks_free(&st);
+    ERR_clear_error();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fault");
@@ -164,6 +221,8 @@ int main(void)
     tcase_add_test(tc, T1_fails_at_each_call);
     tcase_add_test(tc, a_failed_write_does_not_lose_what_can_be_read);
     tcase_add_test(tc, each_channel_hears_of_the_failure);
+    tcase_add_loop_test(tc, opening_fails_once_writing_has, 0, 2);
+    tcase_add_loop_test(tc, a_pair_whose_other_half_is_freed_has_failed, 0, 2);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -355,6 +355,85 @@ START_TEST(C8_no_resumption_of_a_session_that_was_broken)
 }
 END_TEST
 
+/* --- a handshake that fails --- */
+
+static int connect_of(BIO *c)
+{
+    return (int)BIO_do_connect(c);
+}
+
+static int read_of(BIO *m)
+{
+    char octet;
+
+    return BIO_read(m, &octet, 1);
+}
+
+static int write_of(BIO *m)
+{
+    return BIO_write(m, "x", 1);
+}
+
+static int handshake_of(BIO *m)
+{
+    return (int)BIO_do_handshake(m);
+}
+
+static int accept_of(BIO *m)
+{
+    return BIO_mtls_accept_channel(m) != NULL ? 1 : -1;
+}
+
+/* A client that trusts nobody. */
+static struct stacks distrustful(void)
+{
+    struct stacks st = stacks_new(STACKS_TLS13_PAIR, 0);
+    SSL *ssl = NULL;
+
+    BIO_get_ssl(st.client, &ssl);
+    SSL_set0_verify_cert_store(ssl, X509_STORE_new());
+    return st;
+}
+
+/* With the default channel, or with another. */
+START_TEST(each_call_after_a_failed_handshake_has_a_reason)
+{
+    static int (*const calls[])(BIO *) = {write_of, read_of, handshake_of,
+                                          accept_of, connect_of};
+    struct stacks st = distrustful();
+    int from = _i < 3 ? 0 : 2, first = from + _i % 3, r = -1;
+    BIO *c = from == 0 ? NULL : BIO_new_mtls_channel(st.client, "default");
+    BIO *b = first == 4 ? c : st.client;
+
+    for (int i = 0; i < 20; i++) {
+        r = calls[first](b);
+        if (r > 0 || !BIO_should_retry(b))
+            break;
+        BIO_mtls_process(st.server);
+        ERR_clear_error();
+    }
+    ck_assert_int_le(r, 0);
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()),
+                     SSL_R_CERTIFICATE_VERIFY_FAILED);
+    for (int i = from; i < from + 3; i++) {
+        const char *text = NULL;
+
+        ERR_clear_error();
+        b = i == 4 ? c : st.client;
+        ck_assert_int_le(calls[i](b), 0);
+        ck_assert(!BIO_should_retry(b));
+        ERR_peek_last_error_data(&text, NULL);
+        ck_assert_str_eq(text, "certificate verify failed");
+        ck_reason(MTLS_R_TRANSPORT_FAILED);
+    }
+    ck_assert_int_eq(BIO_mtls_process(st.client), -1);
+    ck_reason(MTLS_R_TRANSPORT_FAILED);
+    BIO_free(c);
+    stacks_free(&st);
+    ERR_clear_error();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls");
@@ -375,6 +454,8 @@ int main(void)
     tcase_add_test(tc, end_of_a_session_in_good_order);
     tcase_add_loop_test(tc, C8_no_resumption_of_a_session_that_was_broken, 0,
                         4);
+    tcase_add_loop_test(tc, each_call_after_a_failed_handshake_has_a_reason, 0,
+                        6);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
