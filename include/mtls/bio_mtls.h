@@ -20,7 +20,13 @@
  * BIO's settings are not to be changed while it is in use, as for any BIO.
  *
  * Ownership: each channel keeps the session below it alive; the filter and its
- * channels may be freed in any order.
+ * channels may be freed in any order, which does not block. The last of them
+ * frees the BIO below; if the session blocks and the peer does not read, that
+ * waits for it for a second at most.
+ *
+ * BIO_nwrite() lends room in a record: it must be filled before the next call
+ * on that channel, and before BIO_flush() or BIO_mtls_process() on the filter,
+ * which send what it holds. BIO_nwrite() of 0 octets gives it back.
  *
  * Errors: a call that fails returns 0 or -1 without BIO_should_retry() and
  * leaves an MTLS_R_ reason (mtls_err.h) on the error queue.
