@@ -130,7 +130,7 @@ def stopped_reader(tool):
     credit = wire.WINDOW
     # Its answers fill the socket: it stops reading ours, but keeps little.
     try:
-        while sent < 64 * 1024 * 1024 and credit > 0:
+        while sent < 64 * 1024 * 1024 and credit >= 16000:
             peer.send(wire.data(channel, octets[:16000]))
             sent += 16000
             credit -= 16000
