@@ -90,7 +90,7 @@ class Tool:
 
     def events(self, kind=None):
         with open(self.log.name, "rb") as f:
-            lines = [line for line in f.read().split(b"\n") if line]
+            lines = f.read().split(b"\n")[:-1]  # those that are whole
         found = []
         for line in lines:
             # Every octet of a line must be fit for a terminal.
