@@ -94,7 +94,7 @@ void mtls_session_answer(struct mtls_session *session, uint8_t type,
 
 /* mtls_session_say_sent tells the message hook. */
 void mtls_session_say_sent(struct mtls_session *session, int type,
-                           const unsigned char *octets, size_t len);
+                           const unsigned char *p, size_t n);
 
 /* mtls_session_emit_all sends what is owed and answers, while there is room. */
 void mtls_session_emit_all(struct mtls_session *session);

@@ -120,7 +120,7 @@ size_t core_octets_v(unsigned char *out, const char *widths, va_list values)
 
         if (*widths == ' ')
             continue;
-        v = va_arg(values, unsigned int);
+        v = va_arg(values, unsigned int); /* NOLINT: the caller began it */
         for (int i = octets - 1; i >= 0; i--, v >>= 8)
             out[at + (size_t)i] = (unsigned char)(v & 0xff);
         at += (size_t)octets;
