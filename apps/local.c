@@ -16,6 +16,8 @@
 
 /* As nginx's lingering_timeout: how long a peer may go on unheard. */
 #define LINGER_MS 5000
+/* How long it may take to get what comes before a reset. */
+#define RESET_MS 30000
 
 struct local_sock {
     struct local base;
@@ -149,9 +151,9 @@ static void sock_close(struct local *l)
     destroy((struct local_sock *)l);
 }
 
-static void start_linger(struct local_sock *s)
+static void start_linger(struct local_sock *s, uint64_t ms)
 {
-    s->until = uv_now(&s->app->loop) + LINGER_MS;
+    s->until = uv_now(&s->app->loop) + ms;
     TAILQ_INSERT_TAIL(&s->app->linger, s, node);
 }
 
@@ -160,7 +162,7 @@ static void sock_linger(struct local *l)
     struct local_sock *s = (struct local_sock *)l;
 
     shutdown(s->fd, SHUT_WR);
-    start_linger(s);
+    start_linger(s, LINGER_MS);
     arm(s, UV_READABLE);
 }
 
@@ -173,7 +175,7 @@ static void sock_reset(struct local *l)
         return;
     }
     s->resets = 1;
-    start_linger(s);
+    start_linger(s, RESET_MS);
     arm(s, 0); /* local_second() looks whether all has left */
 }
 

@@ -253,7 +253,8 @@ def session_ends(_):
 @case("C6 it ends while a local reader is slow: it gets all that had come")
 def slow_reader(_):
     server = Server()
-    tool, peer = server.client()
+    size = 10000000  # more than the kernel keeps for a slow reader
+    tool, peer = server.client("-window", str(size))
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.connect(("127.0.0.1", tool.port()))
@@ -261,9 +262,9 @@ def slow_reader(_):
     half = peer.expect(wire.REQUEST).half
     channel = half << 16 | 1
     peer.send(wire.success(half, 1))
-    octets = os.urandom(65000)
-    for at in range(0, 65000, 13000):
-        peer.send(wire.data(channel, octets[at:at + 13000]))
+    octets = os.urandom(size)
+    for at in range(0, size, 10000):
+        peer.send(wire.data(channel, octets[at:at + 10000]))
     time.sleep(0.3)
     try:
         peer.stream.unwrap()

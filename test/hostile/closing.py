@@ -5,6 +5,7 @@
 
 import os
 import socket
+import time
 
 import libwire as wire
 from libtool import Peer, case, run, server, wait_for
@@ -143,6 +144,31 @@ def close_before_writer(_):
         pass
     peer.close()
     assert wait_for(lambda: forwarder.events("channel-close"))
+    assert forwarder.stop() == 0
+
+
+@case("C4 an orderly close while the far end still talks: it hears all")
+def close_while_far_talks(_):
+    forwarder, far = server(), Far()
+    # It reads slowly: most is still with the forwarder's kernel at the end.
+    far.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    for _ in range(5):
+        # Without credit what it says stays unread: to close that is a reset.
+        peer, channel, c = joined(forwarder, far, window=0)
+        octets = os.urandom(60000)
+        c.sendall(b"chatter" * 1000)
+        time.sleep(0.1)
+        for at in range(0, 60000, 15000):
+            peer.send(wire.data(channel, octets[at:at + 15000]))
+        peer.send(wire.data(channel), wire.close(channel))
+        got = b""
+        time.sleep(0.2)
+        while piece := c.recv(1000):
+            got += piece
+        assert got == octets, len(got)
+        c.close()
+        peer.close()
+    assert wait_for(lambda: len(forwarder.events("channel-close")) == 5)
     assert forwarder.stop() == 0
 
 

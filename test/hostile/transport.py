@@ -106,7 +106,7 @@ def sessions_max(_):
     peers.pop().close()
     assert wait_for(lambda: tool.events("session-close"))
     silent = raw(tool)  # takes the place, and never handshakes
-    time.sleep(1.5)
+    time.sleep(2.5)
     peers.append(Peer.connect(tool))
     peers[-1].works()
     silent.close()

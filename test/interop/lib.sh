@@ -207,3 +207,8 @@ sanitized() {
 rss() {
     sed -n 's/^VmRSS:[ \t]*\([0-9]*\) kB/\1/p' "/proc/$1/status"
 }
+
+# ticks PID: processor time, in hundredths of a second
+ticks() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}

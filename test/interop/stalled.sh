@@ -20,7 +20,14 @@ client_before=$(rss "$client")
 background stalled stalled python3 -u "$here/libpeer.py" stall \
     "${forward[0]}" /large "$(digest "$dir/www/large")" "$dir/go" 200
 until_true 10 grep -q port "$dir/stalled.log"
+sleep 1
+client_worked=$(ticks "$client")
+server_worked=$(ticks "$server")
 sleep 2
+[ $(($(ticks "$client") - client_worked)) -lt 30 ]
+ok "the client waits without being busy"
+[ $(($(ticks "$server") - server_worked)) -lt 30 ]
+ok "so does the server"
 for i in 1 2 3; do
     curl -s -m 20 -o "$dir/got" "http://127.0.0.1:${forward[0]}/small"
     cmp -s "$dir/got" "$dir/www/small"
