@@ -5,12 +5,14 @@
 
 #include "commands.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <uv.h>
 
 #ifndef MTLS_VERSION_TEXT
@@ -63,10 +65,26 @@ static void raise_limits(void)
     setenv("UV_THREADPOOL_SIZE", LOOKUP_THREADS, 0);
 }
 
+/* Lest a socket take the place of a standard descriptor that is closed. */
+static int fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        return 0;
+    close(fd);
+    return 1;
+}
+
 int main(int argc, char *argv[])
 {
     const char *name;
 
+    if (!fill_standard_descriptors())
+        return EXIT_FAILURE;
     if (argc < 2)
         return show_usage(stderr, EXIT_USAGE);
     name = argv[1] + strspn(argv[1], "-");

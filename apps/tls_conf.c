@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 /* What callbacks need; hangs on the context. */
 struct conf {
@@ -71,6 +71,16 @@ void tls_error_text(char *out, size_t size, int error)
                                                : "connection closed");
 }
 
+/* A file that holds secrets is its owner's alone, if it is new. */
+static BIO *open_private(const char *name, const char *mode)
+{
+    mode_t mask = umask(077);
+    BIO *file = BIO_new_file(name, mode);
+
+    umask(mask);
+    return file;
+}
+
 /* --- callbacks -------------------------------------------------------------
  */
 
@@ -85,7 +95,7 @@ static void on_keylog(const SSL *ssl, const char *line)
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct conf *conf = conf_of(SSL_get_SSL_CTX(ssl));
-    BIO *out = BIO_new_file(conf->sess_out, "w");
+    BIO *out = open_private(conf->sess_out, "w");
 
     if (out == NULL || !PEM_write_bio_SSL_SESSION(out, session))
         report_error("-sess_out %s can't be written", conf->sess_out);
@@ -268,7 +278,7 @@ static int set_files(SSL_CTX *ctx, struct conf *conf, const struct options *o)
     if (o->sess_out != NULL && (conf->sess_out = strdup(o->sess_out)) == NULL)
         return 0;
     if (o->keylog_file != NULL) {
-        conf->keylog = BIO_new_file(o->keylog_file, "a");
+        conf->keylog = open_private(o->keylog_file, "a");
         if (conf->keylog == NULL) {
             report_error("-keylogfile %s can't be written", o->keylog_file);
             return 0;

@@ -9,7 +9,7 @@ set -u
 tool=${MTLS:?MTLS must name the tool}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
-umask 077
+umask 022
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mtls-test.XXXXXX")
 pids=()
 failures=0
@@ -17,10 +17,11 @@ failures=0
 finish() {
     local status=$? pid log
     trap - EXIT
+    exec 2>/dev/null # who was killed need not be told
     for pid in "${pids[@]}"; do
         kill -9 "$pid"
-    done 2>/dev/null
-    wait 2>/dev/null
+    done
+    wait
     if [ "$failures" -ne 0 ] || [ "$status" -ne 0 ]; then
         for log in "$dir"/*.log; do
             [ -s "$log" ] && printf -- '--- %s\n' "${log##*/}" &&

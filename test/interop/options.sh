@@ -141,11 +141,13 @@ client -keylogfile "$dir/keys"
 is "-keylogfile: status" "$status" 0
 grep -q "^CLIENT_TRAFFIC_SECRET_0 " "$dir/keys"
 ok "-keylogfile"
+is "-keylogfile: for its owner alone" "$(stat -c %a "$dir/keys")" 600
 
 client -sess_out "$dir/session"
 is "-sess_out: status" "$status" 0
 grep -q "BEGIN SSL SESSION" "$dir/session"
 ok "-sess_out"
+is "-sess_out: for its owner alone" "$(stat -c %a "$dir/session")" 600
 client_shows "-sess_in resumes" ", resumed" -sess_in "$dir/session"
 
 client_shows "-provider" TLSv1.3 -provider default

@@ -50,6 +50,10 @@ is "/dev/null as standard input" "$status" 0
 is "output goes behind what is in the file" "$(cat "$dir/both")" \
     "$(printf 'before\ninside')"
 
+timeout 30 "$tool" s_client -connect "localhost:$port" -quiet \
+    -CAfile "$dir/ca.pem" -W "localhost:$echo" <&- >&-
+is "no standard input, no output" "$?" 0
+
 # A terminal: script gives one, and its line discipline.
 printf 'typed\n\004' | timeout 20 script -qec "'$tool' s_client -quiet \
     -connect localhost:$port -CAfile '$dir/ca.pem' -W localhost:$count" \
