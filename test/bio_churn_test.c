@@ -79,7 +79,7 @@ static void *answer_all(void *arg)
 static int write_some(BIO *c, EVP_MD_CTX *md, unsigned int *seed)
 {
     static _Thread_local unsigned char piece[40000];
-    size_t total = next_random(seed) % (1024 * 1024);
+    size_t total = next_random(seed) % (1024 * 1024) + 1;
     int give_up = next_random(seed) % 8 == 0;
 
     for (size_t done = 0; done < total;) {
