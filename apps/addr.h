@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* The longest name that a Request may carry (wire.md D12). */
+/* The longest name that a Request may carry (D12 of doc/protocol.md). */
 #define ADDR_HOST_MAX 255
 /* Room for any address as text: a host, brackets, a port. */
 #define ADDR_TEXT_MAX (ADDR_HOST_MAX + 16)

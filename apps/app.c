@@ -22,7 +22,6 @@ static void on_idle(uv_idle_t *idle)
 /* Only what the loop itself needs; nothing else is left by then. */
 static void stop(struct app *app)
 {
-    app->stopped = 1;
     uv_close((uv_handle_t *)&app->idle, NULL);
     uv_close((uv_handle_t *)&app->prepare, NULL);
     uv_close((uv_handle_t *)&app->tick, NULL);
@@ -81,7 +80,9 @@ void app_drain(struct app *app)
     app->drain_until = uv_now(&app->loop) + APP_DRAIN_MS;
     app->drain(app);
     TAILQ_FOREACH(k, &app->links, node)
-    link_changed(k); /* so that it sees whether it is over */
+    {
+        link_changed(k); /* so that it sees whether it is over */
+    }
 }
 
 void app_quit(struct app *app)
@@ -91,7 +92,9 @@ void app_quit(struct app *app)
     app_drain(app);
     app->drain_until = UINT64_MAX;
     TAILQ_FOREACH(k, &app->links, node)
-    link_close(k, LINK_ENDED, "");
+    {
+        link_close(k, LINK_ENDED, "");
+    }
     chan_abandon_orphans(app);
     local_abandon(app);
 }
@@ -101,7 +104,9 @@ static void show_tables(const struct app *app)
     const struct link *k;
 
     TAILQ_FOREACH(k, &app->links, node)
-    tell_table(k);
+    {
+        tell_table(k);
+    }
 }
 
 static void on_signal(uv_signal_t *handle, int number)

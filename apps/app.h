@@ -33,8 +33,7 @@ struct app {
     struct local_list linger; /* connections on their way out */
     uint64_t drain_until;     /* 0: not draining */
     int status;               /* the exit status */
-    int stopped;
-    void *command; /* the command's own state */
+    void *command;            /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
 };

@@ -30,7 +30,7 @@ void dial_pool_free(struct dial_pool *pool);
 /*
  * Told once, never before dial_new() returns: |fd| is connected and
  * non-blocking, the callee's to close; or it is -1, and |why| begins with a
- * word of wire.md D13.
+ * word of D13 (doc/protocol.md).
  */
 typedef void dial_done(void *arg, int fd, const char *why);
 

@@ -5,7 +5,7 @@
 
 /*
  * One channel and one local end, joined. Octets go straight from the one's
- * buffer to the other; the end of each direction goes by itself (wire.md D7);
+ * buffer to the other; the end of each direction goes by itself (D7);
  * what was cut short is told as such: a reset, never a quiet end.
  */
 #ifndef MTLS_APPS_FORWARD_H

@@ -232,7 +232,9 @@ void tell_table(const struct link *k)
                    "octets in", "octets out", "age", "destination, source");
     event_end(&e);
     TAILQ_FOREACH(c, &k->channels, node)
-    tell_row(c);
+    {
+        tell_row(c);
+    }
 }
 
 /* --- -msg and -debug --------------------------------------------------------
