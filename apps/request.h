@@ -18,8 +18,7 @@
 void request_new(struct link *k, BIO *bio, struct dial_pool *pool,
                  const struct allow *rules);
 
-/* request_refuse refuses |bio|; |why| begins with a word of D13. Takes it.
- */
+/* request_refuse refuses |bio| and takes it; |why| begins as D13 has it. */
 void request_refuse(struct link *k, BIO *bio, const char *why);
 
 #endif
