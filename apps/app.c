@@ -11,8 +11,12 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TICK_MS 1000
+/* What closed handles and cancelled look-ups get to come back. */
+#define LAST_TURNS 50
+#define LAST_TURN_MS 2
 
 static void on_idle(uv_idle_t *idle)
 {
@@ -22,6 +26,7 @@ static void on_idle(uv_idle_t *idle)
 /* Only what the loop itself needs; nothing else is left by then. */
 static void stop(struct app *app)
 {
+    uv_stop(&app->loop);
     uv_close((uv_handle_t *)&app->idle, NULL);
     uv_close((uv_handle_t *)&app->prepare, NULL);
     uv_close((uv_handle_t *)&app->tick, NULL);
@@ -152,11 +157,27 @@ int app_init(struct app *app)
     return 1;
 }
 
+/*
+ * Lets libuv let go of what was closed. A look-up under way can't be
+ * interrupted, and libuv waits for its threads even in exit(): then the end is
+ * a plain one, with nothing left to lose.
+ */
+static void finish(struct app *app)
+{
+    for (int i = 0; i < LAST_TURNS; i++) {
+        if (!uv_run(&app->loop, UV_RUN_NOWAIT))
+            return;
+        uv_sleep(LAST_TURN_MS);
+    }
+    _exit(app->status);
+}
+
 int app_run(struct app *app)
 {
     int error;
 
     uv_run(&app->loop, UV_RUN_DEFAULT);
+    finish(app);
     error = uv_loop_close(&app->loop);
     if (error != 0)
         report_note("the loop ended with work left: %s", uv_strerror(error));

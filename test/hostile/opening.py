@@ -45,6 +45,23 @@ def drop(c):
     c.close()
 
 
+def deaf():
+    """A port on loopback where a connection is neither made nor refused."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = [listener]
+    for _ in range(8):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(listener.getsockname())
+        waiting.append(s)
+    KEPT.append(waiting)
+    return listener.getsockname()[1]
+
+
+KEPT = []
+DEAF = deaf()
 ECHO = service(echo)
 DROP = service(drop)
 
@@ -60,7 +77,7 @@ def half_in_use(tool):
 
     forwarder = server("-allow", "*:*")
     peer = Peer.connect(forwarder)
-    peer.send(wire.request(2, "192.0.2.1", 80))  # nobody there: it stays open
+    peer.send(wire.request(2, "127.0.0.1", DEAF))  # it stays opening
     assert peer.refused(wire.request(2, "127.0.0.1", ECHO),
                         2).startswith(b"collision")
     peer.close()
@@ -104,7 +121,7 @@ def stray_echec(tool):
 def early_packets(tool):
     forwarder = server("-allow", "*:*")
     peer = Peer.connect(forwarder)
-    peer.send(wire.request(2, "192.0.2.1", 80))
+    peer.send(wire.request(2, "127.0.0.1", DEAF))
     for receiver in (0, 1, 2, 3, 65535):
         channel = 2 << 16 | receiver
         peer.send(wire.data(channel, b"early"), wire.ack(channel, 5),
@@ -143,7 +160,7 @@ def flood_forwarder(_):
     peer = Peer.connect(forwarder)
     before = forwarder.rss()
     peer.stream.settimeout(3)
-    octets = b"".join(wire.request(n & 0xffff, "192.0.2.1", 80)
+    octets = b"".join(wire.request(n & 0xffff, "127.0.0.1", DEAF)
                       for n in range(0, 200000, 2))
     try:
         for at in range(0, len(octets), 65536):
@@ -270,9 +287,9 @@ DESTINATIONS = [
     ("LocalHost.", None), ("127.0.0.1.", None), ("::ffff:127.0.0.1", None),
     ("0:0:0:0:0:ffff:7f00:1", None), ("127.0.0.2", b"connect-failed"),
     ("127.255.255.254", b"connect-failed"), ("::1", b"connect-failed"),
-    ("192.0.2.1", b"prohibited"), ("0.0.0.0", b"prohibited"),
+    ("198.51.100.1", b"prohibited"), ("0.0.0.0", b"prohibited"),
     ("::", b"prohibited"), ("::ffff:0.0.0.0", b"prohibited"),
-    ("::ffff:192.0.2.1", b"prohibited"), ("2130706433", b"prohibited"),
+    ("::ffff:198.51.100.1", b"prohibited"), ("2130706433", b"prohibited"),
     ("017700000001", b"prohibited"), ("0x7f000001", b"prohibited"),
     ("0x7f.1", b"prohibited"), ("127.1", b"prohibited"),
     ("127.0.0.01", b"prohibited"), ("0177.0.0.1", b"prohibited"),
@@ -371,25 +388,35 @@ def rules(_):
         assert status == 2, (bad, status)
 
 
+def own_names(**files):
+    """What starts the tool with these files in /etc; None: not possible."""
+    script = "#!/bin/sh\nset -e\n"
+    for name, text in files.items():
+        with open(path(name), "w") as f:
+            f.write(text)
+        script += "mount --bind %s /etc/%s\n" % (path(name),
+                                                 name.replace("_", "."))
+    wrap = path("wrap%d" % len(files))
+    with open(wrap, "w") as f:
+        f.write(script + 'exec "%s" "$@"\n' % TOOL)
+    os.chmod(wrap, 0o755)
+    program = ("unshare", "-m", wrap)
+    if not shutil.which("unshare") or subprocess.run(
+            program + ("version",), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL).returncode != 0:
+        print("    skipped: no mount namespace to be had here")
+        return None
+    return program
+
+
 @case("O13 a name with addresses that are allowed and others that are not")
 def mixed_name(_):
-    # A hosts file of our own takes a mount namespace of our own.
-    hosts = path("hosts")
-    with open(hosts, "w") as f:
-        f.write("127.0.0.1 localhost\n192.0.2.7 both.example\n"
-                "127.0.0.1 both.example\n192.0.2.7 out.example\n"
-                "0.0.0.0 zero.example\n")
-    wrap = path("wrap")
-    with open(wrap, "w") as f:
-        f.write('#!/bin/sh\nmount --bind %s /etc/hosts && exec "%s" "$@"\n' %
-                (hosts, TOOL))
-    os.chmod(wrap, 0o755)
-    if not shutil.which("unshare") or subprocess.run(
-            ["unshare", "-m", wrap, "version"], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL).returncode != 0:
-        print("skipped - O13: no mount namespace to be had here")
+    program = own_names(hosts="127.0.0.1 localhost\n198.51.100.7 both.example\n"
+                        "127.0.0.1 both.example\n198.51.100.7 out.example\n"
+                        "0.0.0.0 zero.example\n")
+    if not program:
         return
-    tool = server(program=("unshare", "-m", wrap))
+    tool = server(program=program)
     peer = Peer.connect(tool)
     peer.send(wire.request(2, "both.example", ECHO))
     began = time.monotonic()
@@ -400,6 +427,47 @@ def mixed_name(_):
         assert word.startswith(b"prohibited"), word
     peer.close()
     tool.stop()
+
+
+@case("O14 names that take long to look up delay nobody")
+def slow_names(_):
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        silent.bind(("127.9.9.9", 53))  # it hears all, and says nothing
+    except OSError:
+        print("    skipped: port 53 is not for us")
+        return
+    program = own_names(
+        hosts="127.0.0.1 localhost\n127.0.0.1 known.example\n",
+        resolv_conf="nameserver 127.9.9.9\noptions timeout:3 attempts:1\n",
+        nsswitch_conf="hosts: files dns\n")
+    if not program:
+        return
+    tool = server("-allow", "*:*", program=program)
+    slow = []
+    for _ in range(3):
+        peer = Peer.connect(tool)
+        for half in range(2, 80, 2):
+            peer.send(wire.request(half, "slow%d.example" % half, 80))
+        peer.echoes(channel_to(peer, "127.0.0.1"))
+        slow.append(peer)
+    began = time.monotonic()
+    peer = Peer.connect(tool)
+    peer.echoes(channel_to(peer, "known.example"))
+    assert time.monotonic() - began < 1.5, "it waited for the slow ones"
+    # The first eight of a session fail together, then the next.
+    word = slow[0].expect(wire.ECHEC).text
+    assert word.startswith(b"unknown-host"), word
+    for p in slow:
+        p.close()
+    peer.close()
+    silent.close()
+    assert tool.stop() == 0
+
+
+def channel_to(peer, host):
+    peer.half = 1000
+    return peer.open(host, ECHO)
 
 
 @case("O14 a destination that refuses, resets, or is a socket nobody serves")

@@ -18,7 +18,7 @@ start_peer echo_unix echo "$dir/echo.sock"
 start_server -allow "127.0.0.1:*" -allow "unix:$dir/echo.sock"
 start_client -L "0:127.0.0.1:$web" -L "0:127.0.0.1:$count" \
     -L "127.0.0.1:0:localhost:$echo" -L "0:127.0.0.1:$reset" \
-    -L "0:192.0.2.1:80" -L "0:127.0.0.1:1" -L "0:127.0.0.1:$deaf" \
+    -L "0:198.51.100.1:80" -L "0:127.0.0.1:1" -L "0:127.0.0.1:$deaf" \
     -L "0:127.0.0.1:$early" -L "0:unix:$dir/echo.sock" \
     -L "unix:$dir/in.sock:127.0.0.1:$web" \
     -L "unix:$dir/both.sock:unix:$dir/echo.sock"

@@ -103,7 +103,7 @@ is "destination refuses: status" "$status" 1
 grep -q "connect-failed: Connection refused" "$dir/client.log"
 ok "destination refuses: the system's words"
 
-client "$dir/empty" -CAfile "$dir/ca.pem" -W 192.0.2.1:80
+client "$dir/empty" -CAfile "$dir/ca.pem" -W 198.51.100.1:80
 is "destination not allowed: status" "$status" 1
 grep -q "prohibited: " "$dir/client.log"
 ok "destination not allowed: prohibited"
