@@ -29,6 +29,11 @@ with_server_killed() {
     result=$status
 }
 
+# sessions NUMBER: the client has had so many
+sessions() {
+    [ "$(grep -c "^session with.*TLSv1" "$client_log")" -ge "$1" ]
+}
+
 with_server_killed curl -s -N --limit-rate 20M \
     "http://127.0.0.1:${forward[0]}/big"
 [ "$result" -ne 0 ] && [ "$result" != running ]
@@ -53,12 +58,12 @@ ok "without a length of its own: a reset, not an end"
 
 # A server in good order ends, and comes back.
 start_server
-until_true 20 test "$(grep -c "^session with.*TLSv1" "$client_log")" -ge 3
+until_true 20 sessions 3
 kill "$server"
 ended "$server"
 is "the server ends in good order" "$status" 0
 start_server
-until_true 20 test "$(grep -c "^session with.*TLSv1" "$client_log")" -ge 4
+until_true 20 sessions 4
 is "connections work again after that" \
     "$(curl -s -m 20 "http://127.0.0.1:${forward[0]}/small")" small
 
