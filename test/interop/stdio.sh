@@ -63,7 +63,7 @@ ok "a terminal"
 
 # The flags of the standard descriptors are others' too.
 timeout 30 bash -c '"$1" s_client -connect "localhost:$2" -quiet \
-    -CAfile "$3" -W "localhost:$4" </dev/null; python3 -c "
+    -CAfile "$3" -W "localhost:$4"; python3 -c "
 import fcntl, os, sys
 sys.exit(any(fcntl.fcntl(f, fcntl.F_GETFL) & os.O_NONBLOCK for f in (0, 1)))
 "' - "$tool" "$port" "$dir/ca.pem" "$echo" < <(sleep 1) | cat
