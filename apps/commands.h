@@ -11,5 +11,6 @@
 
 int s_server_main(int argc, char *argv[]);
 int s_client_main(int argc, char *argv[]);
+int speed_main(int argc, char *argv[]);
 
 #endif

@@ -29,6 +29,7 @@ static const struct {
 } commands[] = {
     {"s_server", s_server_main, "accept sessions, connect their channels"},
     {"s_client", s_client_main, "open a session, forward connections"},
+    {"speed", speed_main, "measure it against raw TLS"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

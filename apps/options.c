@@ -86,7 +86,8 @@ static void show_help(const char *usage, const struct option *const tables[])
                 printf("\n%s:\n", d->help);
                 continue;
             }
-            snprintf(left, sizeof(left), "-%s %s", d->name,
+            snprintf(left, sizeof(left), "%s%s %s",
+                     d->kind == OPTION_WORD ? "" : "-", d->name,
                      d->argument != NULL ? d->argument : "");
             printf("  %-25s ", left);
             for (const char *c = d->help; *c != '\0'; c++)
@@ -96,12 +97,16 @@ static void show_help(const char *usage, const struct option *const tables[])
     }
 }
 
+/* |word| as it was given: with one dash, with two, or without. */
 static const struct option *find(const struct option *const tables[],
-                                 const char *name)
+                                 const char *word)
 {
+    int dashes = word[0] != '-' ? 0 : word[1] != '-' ? 1 : 2;
+
     for (; *tables != NULL; tables++) {
         for (const struct option *d = *tables; d->help != NULL; d++) {
-            if (d->name != NULL && strcmp(d->name, name) == 0)
+            if (d->name != NULL && strcmp(d->name, word + dashes) == 0 &&
+                (d->kind == OPTION_WORD) == (dashes == 0))
                 return d;
         }
     }
@@ -131,6 +136,17 @@ static int parse_number(const struct option *d, const char *text, int64_t *out)
     return errno == 0 && *out >= d->min && *out <= d->max;
 }
 
+static int parse_seconds(const struct option *d, const char *text, double *out)
+{
+    char *end;
+
+    if (*text == '\0' || strspn(text, "0123456789.") != strlen(text))
+        return 0;
+    *out = strtod(text, &end);
+    return *end == '\0' && *out * 1000 >= (double)d->min &&
+           *out * 1000 <= (double)d->max;
+}
+
 int options_complain(const char *command, const char *name, const char *what)
 {
     fprintf(stderr, "mtls %s: %s%s\nTry: mtls %s -help\n", command, name, what,
@@ -157,6 +173,15 @@ static int take(struct options *o, const struct option *d, const char *word,
         snprintf(range, sizeof(range), ": a number from %lld to %lld, please",
                  (long long)d->min, (long long)d->max);
         return options_complain(o->command, word, range);
+    case OPTION_SECONDS:
+        if (parse_seconds(d, value, member))
+            return 1;
+        snprintf(range, sizeof(range), ": seconds from %g to %g, please",
+                 (double)d->min / 1000, (double)d->max / 1000);
+        return options_complain(o->command, word, range);
+    case OPTION_WORD:
+        return strings_add(member, d->name) ||
+               options_complain(o->command, word, ": no memory");
     case OPTION_LIST:
         return strings_add(member, value) ||
                options_complain(o->command, word, ": no memory");
@@ -177,6 +202,8 @@ static void set_defaults(struct options *o, const char *command)
     o->verify = o->require = -1;
     o->channels = o->window = o->max_packet = o->session_memory = -1;
     o->sessions_max = o->handshake_timeout = o->idle_timeout = -1;
+    o->seconds = o->settle = -1;
+    o->bytes = o->runs = o->multi = -1;
 }
 
 enum options_answer options_parse(struct options *o, const char *command,
@@ -187,9 +214,7 @@ enum options_answer options_parse(struct options *o, const char *command,
     set_defaults(o, command);
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
-        const char *name =
-            word + (word[0] == '-') + (word[0] == '-' && word[1] == '-');
-        const struct option *d = word[0] == '-' ? find(tables, name) : NULL;
+        const struct option *d = find(tables, word);
         const char *value = NULL;
 
         if (d == NULL) {
@@ -198,7 +223,8 @@ enum options_answer options_parse(struct options *o, const char *command,
                                             : ": not an option");
             return OPTIONS_BAD;
         }
-        if (d->kind != OPTION_FLAG && (value = argv[++i]) == NULL) {
+        if (d->kind != OPTION_FLAG && d->kind != OPTION_WORD &&
+            (value = argv[++i]) == NULL) {
             options_complain(command, word, ": needs a value");
             return OPTIONS_BAD;
         }
@@ -227,4 +253,5 @@ void options_free(struct options *o)
     free(o->allow.at);
     free(o->providers.at);
     free(o->conf.at);
+    free(o->words.at);
 }

@@ -43,6 +43,12 @@ struct options {
     /* limits of a session, and of the server */
     int64_t channels, window, max_packet, session_memory;
     int64_t sessions_max, handshake_timeout, idle_timeout;
+    /* speed: what to measure, how long, how often */
+    struct strings words;
+    double seconds, settle;
+    int64_t bytes, runs, multi;
+    const char *plot;
+    int mr;
     /* what to show */
     int msg, debug, state, brief, quiet, json;
     int help;
@@ -53,8 +59,10 @@ enum option_kind {
     OPTION_FLAG,    /* int, becomes 1 */
     OPTION_TEXT,    /* const char * */
     OPTION_NUMBER,  /* int64_t, min to max */
+    OPTION_SECONDS, /* double, min to max, which are milliseconds */
     OPTION_LIST,    /* struct strings, may be repeated */
-    OPTION_CONF     /* kept in |conf| for SSL_CONF_cmd() */
+    OPTION_CONF,    /* kept in |conf| for SSL_CONF_cmd() */
+    OPTION_WORD     /* struct strings: the name itself, given without a dash */
 };
 
 struct option {

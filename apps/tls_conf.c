@@ -249,6 +249,11 @@ static int set_conf_commands(SSL_CTX *ctx, const struct options *o, int server)
     return ok;
 }
 
+int tls_conf_versions(SSL_CTX *ctx, const struct options *o, int server)
+{
+    return set_versions(ctx, o) && set_conf_commands(ctx, o, server);
+}
+
 /*
  * Stateful sessions alone, one ticket each: only so can the library take back
  * what must not be resumed (MTLS-05 3).
@@ -320,9 +325,8 @@ SSL_CTX *tls_conf_new(const struct options *o, int server)
         SSL_CTX_free(ctx);
         return NULL;
     }
-    if (!set_files(ctx, conf, o) || !set_versions(ctx, o) ||
-        !set_conf_commands(ctx, o, server) || !set_verify(ctx, o, server) ||
-        !tls_key_load(ctx, o)) {
+    if (!set_files(ctx, conf, o) || !tls_conf_versions(ctx, o, server) ||
+        !set_verify(ctx, o, server) || !tls_key_load(ctx, o)) {
         tls_conf_free(ctx);
         return NULL;
     }

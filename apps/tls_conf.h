@@ -19,6 +19,12 @@ SSL_CTX *tls_conf_new(const struct options *o, int server);
 void tls_conf_free(SSL_CTX *ctx);
 
 /*
+ * tls_conf_versions applies the options that |conf| holds and those of TLS's
+ * versions. 0, with a message, when that is not possible.
+ */
+int tls_conf_versions(SSL_CTX *ctx, const struct options *o, int server);
+
+/*
  * tls_conf_client makes a client's connection to |host|, whose name or address
  * the certificate must hold unless -noverify. NULL, with a message.
  */
