@@ -7,7 +7,6 @@
 #include "speed.h"
 #include "commands.h"
 #include "report.h"
-#include "speed_memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,11 +56,6 @@ static const struct {
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))
-
-int speed_throughput(const struct speed *s)
-{
-    return speed_memory(s);
-}
 
 static int wanted(const struct speed *s, const char *mode)
 {

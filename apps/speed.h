@@ -18,7 +18,7 @@
 
 #define SPEED_RUNS_MAX 100
 /* Numbers that one slice can yield. */
-#define SPEED_METRICS 4
+#define SPEED_METRICS 8
 
 enum speed_side {
     SPEED_MTLS,
@@ -64,6 +64,9 @@ struct speed_row {
  */
 int speed_measure(const struct speed *s, const struct speed_test *t,
                   struct speed_result *r);
+
+/* Which of the processes of -multi this is, from 0 on. */
+int speed_worker(void);
 
 /* The time in seconds, from some fixed moment on. */
 double speed_now(void);

@@ -1,0 +1,58 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/* mtls speed: two processes, joined by TCP connections on loopback. */
+#ifndef MTLS_APPS_SPEED_TCP_H
+#define MTLS_APPS_SPEED_TCP_H
+
+#include "speed.h"
+
+#include <sched.h>
+#include <sys/types.h>
+
+#define SPEED_TCP_MAX 3
+
+/* What stands between the two; it is told the port of the other process. */
+struct speed_between {
+    int (*start)(struct speed_between *b, int port); /* a port, or 0 */
+    void (*stop)(struct speed_between *b);
+};
+
+struct speed_tcp {
+    int control;           /* to the other process, for what is no data */
+    int fd[SPEED_TCP_MAX]; /* the connections; both ends have the same order */
+    int n;
+    /* the first process alone */
+    pid_t pid;
+    cpu_set_t allowed;
+    struct speed_between *between;
+};
+
+/*
+ * speed_tcp_start starts a process that runs |serve|, which returns 1 when all
+ * went well, and joins it by |n| connections, through |between| unless that is
+ * NULL. Each of the two stays on a processor of its own if there are two. 0
+ * with a message; speed_tcp_stop() is needed then too.
+ */
+int speed_tcp_start(struct speed_tcp *t, int n, struct speed_between *between,
+                    int (*serve)(struct speed_tcp *t, void *state),
+                    void *state);
+
+/* speed_tcp_stop ends the other process. */
+void speed_tcp_stop(struct speed_tcp *t);
+
+/* speed_tcp_listen returns a socket on a free port of loopback, or -1. */
+int speed_tcp_listen(int *port);
+int speed_tcp_connect(int port);
+int speed_tcp_accept(int listener);
+
+/*
+ * speed_tcp_bio makes an end on connection |i|, which it then owns, and
+ * completes the handshake. NULL with a message.
+ */
+BIO *speed_tcp_bio(struct speed_tcp *t, int i, const struct speed *s,
+                   enum speed_side side, int server);
+
+#endif
