@@ -23,6 +23,8 @@ static const struct option options_speed[] = {
     {NULL, OPTION_HEADING, 0, NULL, "What is measured (all, unless named)",
      0, 0},
     {"throughput", OPTION_WORD, AT(words), NULL, "octets a second", 0, 0},
+    {"open", OPTION_WORD, AT(words), NULL,
+     "channels opened and closed a second, beside handshakes", 0, 0},
     {NULL, OPTION_HEADING, 0, NULL, "How", 0, 0},
     {"seconds", OPTION_SECONDS, AT(seconds), "N",
      "each measurement takes so long (0.5)", 1, 3600000},
@@ -53,6 +55,7 @@ static const struct {
     int (*run)(const struct speed *s);
 } modes[] = {
     {"throughput", speed_throughput},
+    {"open", speed_open},
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))

@@ -112,5 +112,6 @@ BIO *speed_tls_bio(const struct speed *s, enum speed_side side, int server,
 /* --- the modes: each prints its rows; 0 when it failed, as was said ------- */
 
 int speed_throughput(const struct speed *s);
+int speed_open(const struct speed *s);
 
 #endif

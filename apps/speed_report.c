@@ -23,6 +23,7 @@ void speed_report_begin(const struct speed *s)
     if (s->o.mr) {
         printf("+H:mode:row:octets:unit:against:runs:mtls:mtls_min:mtls_max:"
                "base:base_min:base_max:ratio:ratio_min:ratio_max\n");
+        fflush(stdout);
         return;
     }
     printf("version: %s\n", OpenSSL_version(OPENSSL_VERSION));
