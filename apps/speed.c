@@ -25,6 +25,8 @@ static const struct option options_speed[] = {
     {"throughput", OPTION_WORD, AT(words), NULL, "octets a second", 0, 0},
     {"open", OPTION_WORD, AT(words), NULL,
      "channels opened and closed a second, beside handshakes", 0, 0},
+    {"idle", OPTION_WORD, AT(words), NULL,
+     "what idle channels take, beside SSL objects", 0, 0},
     {NULL, OPTION_HEADING, 0, NULL, "How", 0, 0},
     {"seconds", OPTION_SECONDS, AT(seconds), "N",
      "each measurement takes so long (0.5)", 1, 3600000},
@@ -56,6 +58,7 @@ static const struct {
 } modes[] = {
     {"throughput", speed_throughput},
     {"open", speed_open},
+    {"idle", speed_idle},
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))

@@ -33,12 +33,20 @@ struct speed {
     SSL_CTX *client, *server;
 };
 
+/* How long a process lives in which a test is set up and measured. */
+enum speed_life {
+    SPEED_FOR_A_RUN, /* a slice of each side */
+    SPEED_FOR_A_SLICE,
+    SPEED_FOR_ALL
+};
+
 /* What a test can do. Each returns 1, or 0 when it has said what is wrong. */
 struct speed_test {
     int (*begin)(void *state);
     int (*slice)(void *state, enum speed_side side, double metrics[]);
     void (*end)(void *state); /* also after a begin that failed */
     void *state;
+    enum speed_life life;
 };
 
 /* What it yields: by side, metric and run. */
@@ -59,8 +67,9 @@ struct speed_row {
 /* --- speed_run.c: slices in turn ----------------------------------------- */
 
 /*
- * speed_measure runs a test, MTLS and its base in turn, in as many processes
- * as -multi says; their numbers are added up. 0 when it failed, as was said.
+ * speed_measure runs a test, MTLS and its base in turn, in as many processes at
+ * a time as -multi says; their numbers are added up. 0 when it failed, as was
+ * said.
  */
 int speed_measure(const struct speed *s, const struct speed_test *t,
                   struct speed_result *r);
@@ -113,5 +122,7 @@ BIO *speed_tls_bio(const struct speed *s, enum speed_side side, int server,
 
 int speed_throughput(const struct speed *s);
 int speed_open(const struct speed *s);
+int speed_idle(const struct speed *s);
+int speed_packet(const struct speed *s); /* of the mode "idle" too */
 
 #endif

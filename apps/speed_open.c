@@ -134,7 +134,7 @@ static void end(void *state)
 static int measure(const struct speed *s, size_t n, int resume)
 {
     struct open o = {.s = s, .n = n, .resume = resume};
-    struct speed_test test = {begin, slice, end, &o};
+    struct speed_test test = {begin, slice, end, &o, SPEED_FOR_A_RUN};
     struct speed_row row = {"open", NULL, 0, "/s", resume ? "resumed" : "full"};
     struct speed_result r;
     char name[32];

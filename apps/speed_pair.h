@@ -28,7 +28,7 @@ void speed_pair_free(struct speed_pair *p);
 
 /*
  * speed_pair_open opens |n| channels from the client to the server of an MTLS
- * pair, all at the same time; far[i] is the other end of near[i]. 0 with a
+ * pair, many at the same time; far[i] is the other end of near[i]. 0 with a
  * message. speed_pair_close closes them, as far as they are there.
  */
 int speed_pair_open(const struct speed_pair *p, BIO *near[], BIO *far[],

@@ -82,7 +82,6 @@ void speed_report(const struct speed *s, const struct speed_row *row,
     for (int i = 0; i < r->runs; i++)
         ratios[i] = r->v[SPEED_MTLS][m][i] / r->v[SPEED_BASE][m][i];
     ratio = speed_summarise(ratios, r->runs);
-    ratio.median = mtls.median / base.median;
     if (s->o.mr)
         printf("+R:%s:%s:%lld:%s:%s:%d:%.6g:%.6g:%.6g:%.6g:%.6g:%.6g:%.6g:"
                "%.6g:%.6g\n",
