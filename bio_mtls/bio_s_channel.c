@@ -34,7 +34,7 @@ static void clear_flags(const struct mtls_io *io, enum direction direction)
     if (other != 0 && other != thread)
         c->app_flags |= MTLS_IO_SHARED;
     c->app_flags &= (uint8_t)~MTLS_IO_RETRY;
-    if (c->app_flags & MTLS_IO_SHARED)
+    if ((c->app_flags & MTLS_IO_SHARED) || BIO_get_retry_flags(io->b) == 0)
         return;
     BIO_clear_retry_flags(io->b);
     BIO_set_retry_reason(io->b, 0);

@@ -7,12 +7,6 @@
 
 #include <mtls/mtls_err.h>
 
-uint32_t mtls_channel_id(const struct mtls_channel *channel)
-{
-    return channel->initiator ? mtls_id(channel->own_half, channel->peer_half)
-                              : mtls_id(channel->peer_half, channel->own_half);
-}
-
 /* The first reason stays: what follows from it tells less. */
 static void set_failed(struct mtls_channel *channel, uint8_t rx_reason,
                        uint8_t tx_reason)

@@ -113,7 +113,11 @@ struct mtls_channel {
 };
 
 /* mtls_channel_id is the id (D2); the channel must be named. */
-uint32_t mtls_channel_id(const struct mtls_channel *channel);
+static inline uint32_t mtls_channel_id(const struct mtls_channel *channel)
+{
+    return channel->initiator ? mtls_id(channel->own_half, channel->peer_half)
+                              : mtls_id(channel->peer_half, channel->own_half);
+}
 
 /* What the program does. Each returns 1, or 0 when it does not fit. */
 int mtls_channel_request(struct mtls_channel *channel);

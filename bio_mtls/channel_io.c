@@ -214,22 +214,27 @@ static int at_end(const struct mtls_io *io)
 
 /*
  * Waits until the channel has octets (1), is at its end (0, -1 with an error)
- * or is to be retried (-1). |enough| is what the caller would like to have.
+ * or is to be retried (-1). |enough| is what the caller would like to have:
+ * where it lent memory for that, it may be there, *n octets of it, and not in
+ * the buffer.
  */
-static int await_octets(const struct mtls_io *io, size_t enough)
+static int await_octets(const struct mtls_io *io, void *lent, size_t enough,
+                        size_t *n)
 {
     struct mtls_channel *c = io->channel;
 
     mtls_session_flush_draft(c);
     while (c->buffer.length == 0) {
-        int r;
-
         if (c->rx != MTLS_RX_OPEN)
             return at_end(io);
-        r = open_channel(io);
-        if (r <= 0)
+        if (c->life != MTLS_OPEN && open_channel(io) <= 0)
             return -1;
+        if (lent != NULL)
+            mtls_session_lend(c, lent, enough);
         mtls_mux_receive(io->mux, MTLS_WANT_OCTETS, c, enough, SIZE_MAX);
+        *n = mtls_session_take_back(io->mux->session);
+        if (*n != 0)
+            return 1;
         if (c->buffer.length != 0 || c->rx != MTLS_RX_OPEN)
             continue;
         mtls_mux_send(io->mux); /* the peer may wait for what we owe */
@@ -246,10 +251,11 @@ int mtls_io_read(const struct mtls_io *io, void *data, size_t len, size_t *n)
     *n = 0;
     if (len == 0)
         return 1;
-    r = await_octets(io, len);
+    r = await_octets(io, data, len, n);
     if (r <= 0)
         return r;
-    *n = mtls_session_read(io->channel, data, len, mtls_mux_now());
+    if (*n == 0)
+        *n = mtls_session_read(io->channel, data, len);
     send_owed(io);
     return 1;
 }
@@ -266,15 +272,14 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
 
     *n = 0;
     for (;;) {
-        int r = await_octets(io, max);
+        int r = await_octets(io, NULL, max, n);
 
         if (r <= 0)
             return r;
         len = mtls_buffer_line(&c->buffer, max);
         if (len == 0 && c->buffer.length >= max)
             len = max;
-        if (len == 0 &&
-            (c->rx != MTLS_RX_OPEN || mtls_session_stuck(c, mtls_mux_now())))
+        if (len == 0 && (c->rx != MTLS_RX_OPEN || mtls_session_stuck(c)))
             len = c->buffer.length;
         if (len != 0)
             break;
@@ -287,7 +292,7 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
         if (!wait_or_retry(io))
             return mtls_io_retry_read(io);
     }
-    *n = mtls_session_read(c, line, len, mtls_mux_now());
+    *n = mtls_session_read(c, line, len);
     line[*n] = '\0';
     send_owed(io);
     return 1;
@@ -296,7 +301,7 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
 long mtls_io_nread0(const struct mtls_io *io, char **p)
 {
     size_t n;
-    int r = await_octets(io, MTLS_CHUNK_LARGE);
+    int r = await_octets(io, NULL, MTLS_CHUNK_LARGE, &n);
 
     if (r <= 0)
         return r;
@@ -312,7 +317,7 @@ long mtls_io_nread(const struct mtls_io *io, char **p, size_t len)
         return n;
     if ((size_t)n > len)
         n = (long)len;
-    mtls_session_drop(io->channel, (size_t)n, mtls_mux_now());
+    mtls_session_drop(io->channel, (size_t)n);
     send_owed(io);
     return n;
 }
@@ -354,6 +359,19 @@ static int make_room(const struct mtls_io *io, int *tried)
     return 0;
 }
 
+/*
+ * Of a write that was taken in part: whether what the transport has by now,
+ * credit most of all, lets the rest follow at once.
+ */
+static int room_came(const struct mtls_io *io, int *asked)
+{
+    if (*asked)
+        return 0;
+    *asked = 1;
+    mtls_mux_receive(io->mux, MTLS_WANT_ROOM, io->channel, 0, SIZE_MAX);
+    return mtls_session_guarantee(io->channel) != 0;
+}
+
 /* What a call that blocks has written is with the transport when it returns. */
 static void await_sent(const struct mtls_io *io)
 {
@@ -370,7 +388,7 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
                   size_t *n)
 {
     const unsigned char *p = data;
-    int blocks, tried = 0;
+    int blocks, tried = 0, asked = 0;
     size_t took;
 
     *n = 0;
@@ -388,7 +406,7 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
         } else if (len != 0 && !make_room(io, &tried)) {
             return *n > 0 ? 1 : -1;
         }
-    } while (*n < len && (blocks || *n == 0));
+    } while (*n < len && (blocks || *n == 0 || room_came(io, &asked)));
     await_sent(io);
     return 1;
 }

@@ -55,14 +55,6 @@ void mtls_channel_table_cleanup(struct mtls_channel_table *table)
     memset(table, 0, sizeof(*table));
 }
 
-struct mtls_channel *
-mtls_channel_table_at(const struct mtls_channel_table *table, uint16_t own_half)
-{
-    struct mtls_channel *const *page = table->pages[own_half / MTLS_TABLE_PAGE];
-
-    return page == NULL ? NULL : page[own_half % MTLS_TABLE_PAGE];
-}
-
 /* 1 put, -1 out of memory. */
 static int put(struct mtls_channel_table *table, uint16_t half,
                struct mtls_channel *channel)

@@ -10,6 +10,7 @@
 #ifndef MTLS_CHANNEL_TABLE_H
 #define MTLS_CHANNEL_TABLE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define MTLS_HALVES 65536
@@ -37,9 +38,13 @@ struct mtls_channel_table {
 void mtls_channel_table_cleanup(struct mtls_channel_table *table);
 
 /* mtls_channel_table_at is the channel that has this half of ours, or NULL. */
-struct mtls_channel *
-mtls_channel_table_at(const struct mtls_channel_table *table,
-                      uint16_t own_half);
+static inline struct mtls_channel *
+mtls_channel_table_at(const struct mtls_channel_table *table, uint16_t own_half)
+{
+    struct mtls_channel *const *page = table->pages[own_half / MTLS_TABLE_PAGE];
+
+    return page == NULL ? NULL : page[own_half % MTLS_TABLE_PAGE];
+}
 
 /*
  * mtls_channel_table_reserve finds a free half of that parity for |channel|:

@@ -94,14 +94,10 @@ void mtls_flow_tune_sent(struct mtls_flow_tune *tune, const void *channel,
     tune->since = now;
 }
 
-void mtls_flow_tune_received(struct mtls_flow_tune *tune, const void *channel,
-                             uint64_t offset, uint64_t now)
+void mtls_flow_tune_received(struct mtls_flow_tune *tune, uint64_t now)
 {
-    uint64_t took;
+    uint64_t took = now - tune->since;
 
-    if (tune->watched != channel || offset <= tune->offset)
-        return;
-    took = now - tune->since;
     if (took == 0)
         took = 1;
     if (tune->rtt == 0 || took < tune->rtt)

@@ -84,8 +84,14 @@ struct mtls_flow_tune {
 
 void mtls_flow_tune_sent(struct mtls_flow_tune *tune, const void *channel,
                          uint64_t offset, uint64_t now);
-void mtls_flow_tune_received(struct mtls_flow_tune *tune, const void *channel,
-                             uint64_t offset, uint64_t now);
+/* mtls_flow_tune_waits: |offset| is what was waited for; tell when it came. */
+static inline int mtls_flow_tune_waits(const struct mtls_flow_tune *tune,
+                                       const void *channel, uint64_t offset)
+{
+    return tune->watched == channel && offset > tune->offset;
+}
+
+void mtls_flow_tune_received(struct mtls_flow_tune *tune, uint64_t now);
 void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel);
 
 /*

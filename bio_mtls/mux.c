@@ -28,6 +28,12 @@ uint64_t mtls_mux_now(void)
 
 /* --- from the session --- */
 
+static uint64_t on_now(void *app)
+{
+    (void)app;
+    return mtls_mux_now();
+}
+
 static void on_changed(void *app, struct mtls_channel *channel)
 {
     struct mtls_mux *mux = app;
@@ -57,7 +63,7 @@ static void on_message(void *app, int sent, int type, const unsigned char *p,
 
 struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
 {
-    const struct mtls_session_hooks hooks = {on_changed, NULL};
+    const struct mtls_session_hooks hooks = {on_changed, NULL, on_now};
     struct mtls_session_config config;
     struct mtls_mux *mux = calloc(1, sizeof(*mux));
 
@@ -171,6 +177,28 @@ static void give_up_fd(struct mtls_mux *mux)
     mux->adopted = 0;
 }
 
+/* All that comes in is read, so that TLS may well read ahead of a record. */
+static void hold_ssl(struct mtls_mux *mux)
+{
+    SSL *ssl = NULL;
+
+    if (BIO_method_type(mux->next) == BIO_TYPE_SSL)
+        BIO_get_ssl(mux->next, &ssl);
+    if (ssl == NULL || !SSL_up_ref(ssl))
+        return;
+    mux->ssl = ssl;
+    mux->read_ahead = SSL_get_read_ahead(ssl);
+    SSL_set_read_ahead(ssl, 1);
+}
+
+static void let_go_of_ssl(struct mtls_mux *mux)
+{
+    if (mux->ssl != NULL)
+        SSL_set_read_ahead(mux->ssl, mux->read_ahead);
+    SSL_free(mux->ssl);
+    mux->ssl = NULL;
+}
+
 void mtls_mux_detach(struct mtls_mux *mux)
 {
     SSL *ssl = mux->shut ? mtls_mux_ssl(mux) : NULL;
@@ -180,6 +208,7 @@ void mtls_mux_detach(struct mtls_mux *mux)
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     mtls_session_end(mux->session);
     mtls_mux_give_up_channel(mux);
+    let_go_of_ssl(mux);
     BIO_free_all(mux->next);
     mux->next = NULL;
     give_up_fd(mux); /* after BIO_f_ssl's own SSL_shutdown(), lest it block */
@@ -289,6 +318,7 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
         if (r > 0) {
             learn_role(mux);
             mtls_mux_adopt_channel(mux);
+            hold_ssl(mux);
             mux->up = 1;
         } else if (!mux->blocking || !may_wait || !mtls_mux_wait(mux, NULL)) {
             return 0;

@@ -27,8 +27,10 @@ struct mtls_mux {
     atomic_uint refs;
     pthread_mutex_t lock;
     struct mtls_session *session;
-    BIO *next;   /* a reference, so that channels outlive the filter */
-    BIO *filter; /* NULL once freed */
+    BIO *next;      /* a reference, so that channels outlive the filter */
+    BIO *filter;    /* NULL once freed */
+    SSL *ssl;       /* a reference, when next is BIO_f_ssl and up */
+    int read_ahead; /* as it was found there */
 
     int up; /* the handshake below is done */
     int shake_failed;

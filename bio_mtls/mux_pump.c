@@ -34,7 +34,6 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
     size_t n = len;
 
     if (!mux->write_failed) {
-        clear_errors();
         BIO_clear_retry_flags(mux->next); /* not every type does so */
         if (!BIO_write_ex(mux->next, p, len, &n)) {
             if (BIO_should_retry(mux->next))
@@ -50,13 +49,33 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
     return 1;
 }
 
-/* BIO_f_buffer, or a channel of another session, may be below. */
+/* Whether what was written may wait below: not in BIOs that are known not to.
+ */
+static int may_hold_back(const struct mtls_mux *mux)
+{
+    BIO *b = mux->next;
+
+    if (mux->ssl != NULL)
+        b = SSL_get_wbio(mux->ssl);
+    switch (b != NULL ? BIO_method_type(b) : BIO_TYPE_NULL) {
+    case BIO_TYPE_SOCKET:
+    case BIO_TYPE_CONNECT:
+    case BIO_TYPE_FD:
+    case BIO_TYPE_BIO:
+    case BIO_TYPE_MEM:
+    case BIO_TYPE_NULL:
+        return 0;
+    default: /* BIO_f_buffer, or a channel of another session */
+        return 1;
+    }
+}
+
 static void flush_below(struct mtls_mux *mux)
 {
-    long r;
+    long r = 1;
 
-    clear_errors();
-    r = BIO_flush(mux->next);
+    if (may_hold_back(mux))
+        r = BIO_flush(mux->next);
     if (r <= 0 && BIO_should_retry(mux->next)) {
         mux->out_blocked = 1;
         return;
@@ -68,23 +87,37 @@ static void flush_below(struct mtls_mux *mux)
     }
 }
 
-void mtls_mux_send(struct mtls_mux *mux)
+/* With nothing on the error queue. */
+static void send_all(struct mtls_mux *mux)
 {
     uint64_t before = mtls_session_sent(mux->session);
     const unsigned char *p;
-    struct mtls_errors callers;
     size_t len;
 
-    mtls_errors_take(&callers);
-    mux->out_blocked = 0;
-    while (mux->next != NULL && !mux->out_blocked &&
+    while (!mux->out_blocked &&
            (p = mtls_session_send_buf(mux->session, &len)) != NULL)
         mux->out_blocked = !send_some(mux, p, len);
-    if (mux->next != NULL && mux->flushed != mtls_session_sent(mux->session))
+    if (mux->flushed != mtls_session_sent(mux->session))
         flush_below(mux);
-    mtls_errors_put_back(&callers);
     if (mtls_session_sent(mux->session) != before)
         mtls_mux_wake_sent(mux);
+}
+
+void mtls_mux_send(struct mtls_mux *mux)
+{
+    struct mtls_errors callers;
+
+    mux->out_blocked = 0;
+    if (mux->next == NULL || (!mtls_session_wants_write(mux->session) &&
+                              mux->flushed == mtls_session_sent(mux->session)))
+        return;
+    if (ERR_peek_error() == 0) {
+        send_all(mux);
+        return;
+    }
+    mtls_errors_take(&callers);
+    send_all(mux);
+    mtls_errors_put_back(&callers);
 }
 
 /* Whether the end below was said, or happened. */
@@ -136,12 +169,15 @@ static void on_broken(struct mtls_mux *mux)
 static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
                       const struct mtls_channel *c, size_t enough)
 {
+    size_t have;
+
     switch (want) {
     case MTLS_WANT_ANSWER:
         return c->life != MTLS_OPENING;
     case MTLS_WANT_OCTETS: /* the rest of a packet is as good as there */
-        return c->rx != MTLS_RX_OPEN || c->buffer.length >= enough ||
-               (c->buffer.length > 0 && !mtls_session_amid(mux->session, c));
+        have = c->buffer.length + mtls_session_lent(c);
+        return c->rx != MTLS_RX_OPEN || have >= enough ||
+               (have > 0 && !mtls_session_amid(mux->session, c));
     case MTLS_WANT_ROOM:
         return c->tx_reason != 0 || mtls_session_guarantee(c) != 0;
     default:
@@ -150,11 +186,11 @@ static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
 }
 
 /* One read: 1 to go on, 0 when there is nothing more now. */
-static int receive_some(struct mtls_mux *mux, uint64_t now, size_t *taken)
+static int receive_some(struct mtls_mux *mux, size_t *taken)
 {
     struct mtls_session *s = mux->session;
     size_t room, n;
-    unsigned char *p = mtls_session_recv_buf(s, &room, now);
+    unsigned char *p = mtls_session_recv_buf(s, &room);
 
     if (p == NULL && mtls_session_ended(s))
         return 0;
@@ -162,10 +198,9 @@ static int receive_some(struct mtls_mux *mux, uint64_t now, size_t *taken)
         mtls_mux_send(mux);
         return !mux->out_blocked && mtls_session_can_receive(s);
     }
-    clear_errors();
     BIO_clear_retry_flags(mux->next);
     if (BIO_read_ex(mux->next, p, room, &n)) {
-        mtls_session_recv_ack(s, n, now);
+        mtls_session_recv_ack(s, n);
         *taken += n;
         return 1;
     }
@@ -180,14 +215,14 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
                       const struct mtls_channel *channel, size_t enough,
                       size_t limit)
 {
-    uint64_t now = mtls_mux_now();
     size_t taken = 0;
 
     mux->in_wants_write = 0;
     mux->in_more = mux->next != NULL && mux->up;
+    clear_errors();
     while (mux->in_more && !has_enough(mux, want, channel, enough) &&
            taken <= limit)
-        mux->in_more = receive_some(mux, now, &taken);
+        mux->in_more = receive_some(mux, &taken);
     if (mtls_session_broken(mux->session) && !mux->shut)
         on_broken(mux);
     refuse_unwanted(mux);

@@ -57,14 +57,22 @@ static inline const unsigned char *mtls_get_octets(struct mtls_reader *r,
     return p;
 }
 
+/* mtls_get_uint: of 1, 2 or 4 octets. */
 static inline uint32_t mtls_get_uint(struct mtls_reader *r, size_t octets)
 {
     const unsigned char *p = mtls_get_octets(r, octets);
-    uint32_t v = 0;
 
-    for (size_t i = 0; p != NULL && i < octets; i++)
-        v = v << 8 | p[i];
-    return v;
+    if (p == NULL)
+        return 0;
+    switch (octets) { /* known where it is called, so no loop is left of it */
+    case 1:
+        return p[0];
+    case 2:
+        return (uint32_t)p[0] << 8 | p[1];
+    default:
+        return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+               (uint32_t)p[2] << 8 | p[3];
+    }
 }
 
 static inline void mtls_put_octets(struct mtls_writer *w, const void *p,
@@ -83,11 +91,11 @@ static inline void mtls_put_octets(struct mtls_writer *w, const void *p,
 static inline void mtls_put_uint(struct mtls_writer *w, size_t octets,
                                  uint32_t v)
 {
-    unsigned char b[4];
+    const unsigned char b[4] = {
+        (unsigned char)(v >> 24), (unsigned char)(v >> 16 & 0xff),
+        (unsigned char)(v >> 8 & 0xff), (unsigned char)(v & 0xff)};
 
-    for (size_t i = octets; i-- > 0; v >>= 8)
-        b[i] = (unsigned char)(v & 0xff);
-    mtls_put_octets(w, b, octets);
+    mtls_put_octets(w, b + 4 - octets, octets);
 }
 
 #endif

@@ -60,19 +60,11 @@ void mtls_records_cleanup(struct mtls_records *records)
     records->spare = NULL;
 }
 
-static int tail_fits(const struct mtls_records *records, size_t least)
-{
-    const struct mtls_record *tail = records->tail;
-
-    return tail != NULL && !tail->sealed &&
-           MTLS_RECORD_SIZE - tail->end >= least;
-}
-
 int mtls_records_has_room(const struct mtls_records *records, size_t least,
                           unsigned int limit)
 {
     return records->count < limit ||
-           (records->count == limit && tail_fits(records, least));
+           (records->count == limit && mtls_records_tail_fits(records, least));
 }
 
 unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
@@ -80,7 +72,7 @@ unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
 {
     if (!mtls_records_has_room(records, least, limit))
         return NULL;
-    if (!tail_fits(records, least)) {
+    if (!mtls_records_tail_fits(records, least)) {
         struct mtls_record *record = mtls_records_take(records);
 
         if (record == NULL)
@@ -89,12 +81,6 @@ unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
     }
     *room = MTLS_RECORD_SIZE - records->tail->end;
     return records->tail->data + records->tail->end;
-}
-
-void mtls_records_filled(struct mtls_records *records, size_t n)
-{
-    records->tail->end += (uint32_t)n;
-    records->queued += n;
 }
 
 const unsigned char *mtls_records_peek(struct mtls_records *records,

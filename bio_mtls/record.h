@@ -40,7 +40,21 @@ void mtls_records_cleanup(struct mtls_records *records);
  */
 unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
                                  unsigned int limit, size_t *room);
-void mtls_records_filled(struct mtls_records *records, size_t n);
+
+static inline void mtls_records_filled(struct mtls_records *records, size_t n)
+{
+    records->tail->end += (uint32_t)n;
+    records->queued += n;
+}
+
+static inline int mtls_records_tail_fits(const struct mtls_records *records,
+                                         size_t least)
+{
+    const struct mtls_record *tail = records->tail;
+
+    return tail != NULL && !tail->sealed &&
+           MTLS_RECORD_SIZE - tail->end >= least;
+}
 
 /* mtls_records_has_room asks, without taking memory. */
 int mtls_records_has_room(const struct mtls_records *records, size_t least,

@@ -5,10 +5,10 @@
 
 /*
  * The multiplexer of one TLS session, without I/O: octets in, octets out,
- * events out, time passed in. What reads and writes a transport is above.
+ * events out, time asked for. What reads and writes a transport is above.
  *
- * Not locked: one caller at a time. Times are microseconds of any clock that
- * does not go back. Reasons are MTLS_R_ numbers (mtls/mtls_err.h).
+ * Not locked: one caller at a time. Reasons are MTLS_R_ numbers
+ * (mtls/mtls_err.h).
  */
 #ifndef MTLS_SESSION_H
 #define MTLS_SESSION_H
@@ -43,6 +43,9 @@ struct mtls_session_hooks {
     /* A packet goes by: its type, or MTLS_MSG_DATA; NULL to be told nothing. */
     void (*message)(void *app, int sent, int type, const unsigned char *octets,
                     size_t len);
+    /* Microseconds of any clock that does not go back. Asked once or twice a
+     * window, since a clock costs as much as a small packet. */
+    uint64_t (*now)(void *app);
 };
 
 void mtls_session_config_default(struct mtls_session_config *config);
@@ -68,10 +71,9 @@ void mtls_session_stats(const struct mtls_session *session,
  * NULL: nothing can be taken now (answers must go out first, or out of
  * memory, or the session has ended).
  */
-unsigned char *mtls_session_recv_buf(struct mtls_session *session, size_t *room,
-                                     uint64_t now);
-void mtls_session_recv_ack(struct mtls_session *session, size_t n,
-                           uint64_t now);
+unsigned char *mtls_session_recv_buf(struct mtls_session *session,
+                                     size_t *room);
+void mtls_session_recv_ack(struct mtls_session *session, size_t n);
 
 /* mtls_session_can_receive: recv_buf will not be NULL but for memory. */
 int mtls_session_can_receive(const struct mtls_session *session);
@@ -153,17 +155,27 @@ int mtls_session_claim_turn(struct mtls_channel *channel);
 size_t mtls_session_guarantee(const struct mtls_channel *channel);
 
 /* mtls_session_read copies what waits, up to |len|; 0 when nothing does. */
-size_t mtls_session_read(struct mtls_channel *channel, void *data, size_t len,
-                         uint64_t now);
+size_t mtls_session_read(struct mtls_channel *channel, void *data, size_t len);
 /* mtls_session_drop forgets |n| octets that mtls_buffer_peek() showed; their
  * memory stays until the channel's next call. */
-void mtls_session_drop(struct mtls_channel *channel, size_t n, uint64_t now);
+void mtls_session_drop(struct mtls_channel *channel, size_t n);
+
+/*
+ * mtls_session_lend: what is received for |channel|, while nothing waits for
+ * its reader, goes straight to |data|, and counts as read. Until
+ * mtls_session_take_back(), which returns how much that was.
+ */
+void mtls_session_lend(struct mtls_channel *channel, void *data, size_t len);
+size_t mtls_session_take_back(struct mtls_session *session);
+
+/* mtls_session_lent: how much it is so far, if |channel| is the one. */
+size_t mtls_session_lent(const struct mtls_channel *channel);
 
 /*
  * mtls_session_stuck: the peer can send no more until something is read. What
  * was read before is acknowledged first.
  */
-int mtls_session_stuck(struct mtls_channel *channel, uint64_t now);
+int mtls_session_stuck(struct mtls_channel *channel);
 
 /* mtls_session_amid: the rest of one of its packets is still to come. */
 int mtls_session_amid(const struct mtls_session *session,

@@ -243,6 +243,7 @@ static void on_data_header(struct mtls_session *s, const struct mtls_head *head)
     uint32_t past = s->config.max_packet;
 
     in->left = head->length;
+    in->bulk = head->length >= MTLS_LONG_DATA;
     in->channel = NULL;
     if (c == NULL) {
         s->stats.ignored++;
@@ -258,25 +259,46 @@ static void on_data_header(struct mtls_session *s, const struct mtls_head *head)
         past < UINT32_MAX - MTLS_SKIP_PAST ? past + MTLS_SKIP_PAST : UINT32_MAX;
 }
 
-static void on_data(struct mtls_session *s, size_t n, uint64_t now)
+/* The reader's own memory was filled: as good as read. */
+static void on_lent(struct mtls_session *s, size_t n)
+{
+    struct mtls_input *in = &s->in;
+
+    in->lent += n;
+    in->lent_left -= n;
+    in->lent_filled += n;
+    mtls_session_was_read(in->channel, n);
+}
+
+static void on_data(struct mtls_session *s, const unsigned char *to, size_t n)
 {
     struct mtls_channel *c = s->in.channel;
 
-    mtls_buffer_filled(&c->buffer, n);
     c->data_in += n;
     s->stats.data_in += n;
     s->in.left -= (uint32_t)n;
-    mtls_flow_tune_received(&s->tune, c, c->data_in, now);
+    if (mtls_flow_tune_waits(&s->tune, c, c->data_in))
+        mtls_flow_tune_received(&s->tune, s->hooks.now(s->app));
+    if (s->in.lent_left > 0 && to == s->in.lent) {
+        on_lent(s, n);
+        return;
+    }
+    mtls_buffer_filled(&c->buffer, n);
     mtls_session_changed(c);
 }
 
 /* Where the next octets of a channel's packet go; on failure it is closed. */
 static unsigned char *data_room(struct mtls_session *s, size_t *room)
 {
-    struct mtls_channel *c = s->in.channel;
-    unsigned char *p =
-        mtls_buffer_room(&c->buffer, &s->pool, s->in.left, c->in.window, room);
+    struct mtls_input *in = &s->in;
+    struct mtls_channel *c = in->channel;
+    unsigned char *p;
 
+    if (c == in->lender && in->lent_left > 0 && c->buffer.length == 0) {
+        *room = in->left < in->lent_left ? in->left : in->lent_left;
+        return in->lent;
+    }
+    p = mtls_buffer_room(&c->buffer, &s->pool, in->left, c->in.window, room);
     if (p == NULL) {
         mtls_channel_fail(c, MTLS_R_RESOURCE_SHORTAGE);
         mtls_session_settle(c);
@@ -296,7 +318,7 @@ static void skip(struct mtls_session *s, size_t n)
 
 /* --- the parser --- */
 
-static void parse_body(struct mtls_session *s, uint64_t now)
+static void parse_body(struct mtls_session *s)
 {
     struct mtls_input *in = &s->in;
     size_t n = in->end - in->start, room;
@@ -314,7 +336,7 @@ static void parse_body(struct mtls_session *s, uint64_t now)
         return;
     }
     memcpy(to, from, n);
-    on_data(s, n, now);
+    on_data(s, to, n);
 }
 
 static int dispatch(struct mtls_session *s, const unsigned char *p, size_t have,
@@ -339,7 +361,8 @@ static int dispatch(struct mtls_session *s, const unsigned char *p, size_t have,
 static int parse_control(struct mtls_session *s, const struct mtls_head *head)
 {
     struct mtls_input *in = &s->in;
-    size_t have = head->size < MTLS_STAGING ? head->size : MTLS_STAGING;
+    size_t have =
+        head->size < MTLS_CONTROL_KEPT ? head->size : MTLS_CONTROL_KEPT;
     const unsigned char *p = in->staging + in->start;
 
     if (head->type > MTLS_ACK)
@@ -384,14 +407,14 @@ static int parse_head(struct mtls_session *s)
     return 1;
 }
 
-static void parse(struct mtls_session *s, uint64_t now)
+static void parse(struct mtls_session *s)
 {
     struct mtls_input *in = &s->in;
 
     while (!s->ended && in->start < in->end &&
            s->answers_count < MTLS_ANSWERS) {
         if (in->left > 0)
-            parse_body(s, now);
+            parse_body(s);
         else if (!parse_head(s))
             break;
     }
@@ -404,13 +427,12 @@ int mtls_session_can_receive(const struct mtls_session *s)
     return !s->ended && s->answers_count < MTLS_ANSWERS;
 }
 
-unsigned char *mtls_session_recv_buf(struct mtls_session *s, size_t *room,
-                                     uint64_t now)
+unsigned char *mtls_session_recv_buf(struct mtls_session *s, size_t *room)
 {
     struct mtls_input *in = &s->in;
 
     in->direct = NULL;
-    parse(s, now);
+    parse(s);
     if (!mtls_session_can_receive(s))
         return NULL;
     if (in->left >= MTLS_DIRECT_LEAST && in->channel != NULL &&
@@ -419,24 +441,56 @@ unsigned char *mtls_session_recv_buf(struct mtls_session *s, size_t *room,
         if (in->direct != NULL)
             return in->direct;
     }
-    memmove(in->staging, in->staging + in->start, in->end - in->start);
-    in->end -= in->start;
-    in->start = 0;
-    *room = MTLS_STAGING - in->end;
+    if (in->start != 0) {
+        memmove(in->staging, in->staging + in->start, in->end - in->start);
+        in->end -= in->start;
+        in->start = 0;
+    }
+    *room = (in->bulk && in->end < MTLS_SHORT_READ ? MTLS_SHORT_READ
+                                                   : MTLS_STAGING) -
+            in->end;
     return in->staging + in->end;
 }
 
-void mtls_session_recv_ack(struct mtls_session *s, size_t n, uint64_t now)
+void mtls_session_lend(struct mtls_channel *c, void *data, size_t len)
+{
+    struct mtls_input *in = &c->session->in;
+
+    in->lender = c;
+    in->lent = data;
+    in->lent_left = len;
+    in->lent_filled = 0;
+}
+
+size_t mtls_session_lent(const struct mtls_channel *c)
+{
+    const struct mtls_input *in = &c->session->in;
+
+    return in->lender == c ? in->lent_filled : 0;
+}
+
+size_t mtls_session_take_back(struct mtls_session *s)
+{
+    struct mtls_input *in = &s->in;
+    size_t n = in->lent_filled;
+
+    in->lender = NULL;
+    in->lent = NULL;
+    in->lent_left = in->lent_filled = 0;
+    return n;
+}
+
+void mtls_session_recv_ack(struct mtls_session *s, size_t n)
 {
     struct mtls_input *in = &s->in;
 
     s->stats.octets_in += n;
     if (in->direct != NULL) {
         say_received(s, MTLS_DATA_OCTETS, in->direct, n);
+        on_data(s, in->direct, n);
         in->direct = NULL;
-        on_data(s, n, now);
     } else {
         in->end += (uint32_t)n;
-        parse(s, now);
+        parse(s);
     }
 }

@@ -11,7 +11,10 @@
 #include "record.h"
 #include "session.h"
 
-#define MTLS_STAGING 1024    /* the longest packet that is kept whole */
+#define MTLS_STAGING 8192      /* octets that are read before they are parsed */
+#define MTLS_CONTROL_KEPT 1024 /* the longest packet but data kept whole */
+#define MTLS_LONG_DATA 2048    /* data worth another read to save a copy, ... */
+#define MTLS_SHORT_READ 64     /* ... which this one leaves to it */
 #define MTLS_ANSWERS 128     /* to what names no channel; then reading stops */
 #define MTLS_QUEUE_DATA 4    /* records that data may fill */
 #define MTLS_DRAFTS_MAX 64   /* filled by programs, not in records yet */
@@ -45,6 +48,10 @@ struct mtls_input {
     uint32_t skip_limit; /* with |channel| NULL: more to skip is fatal */
     struct mtls_channel *channel; /* whose data is |left| */
     unsigned char *direct;        /* its buffer's room, where that was lent */
+    int bulk;                     /* the last data was long: so will be more */
+    struct mtls_channel *lender;  /* whose reader lent |lent|, ... */
+    unsigned char *lent;
+    size_t lent_left, lent_filled; /* ... with so much still free, and used */
 };
 
 struct mtls_session {
@@ -93,8 +100,12 @@ void mtls_session_answer(struct mtls_session *session, uint8_t type,
                          uint32_t id, uint8_t word);
 
 /* mtls_session_say_sent tells the message hook. */
-void mtls_session_say_sent(struct mtls_session *session, int type,
-                           const unsigned char *p, size_t n);
+static inline void mtls_session_say_sent(struct mtls_session *s, int type,
+                                         const unsigned char *p, size_t n)
+{
+    if (s->hooks.message != NULL)
+        s->hooks.message(s->app, 1, type, p, n);
+}
 
 /* mtls_session_emit_all sends what is owed and answers, while there is room. */
 void mtls_session_emit_all(struct mtls_session *session);
@@ -144,6 +155,9 @@ void mtls_session_stop_writing(struct mtls_channel *channel);
 
 /* mtls_session_drop_draft takes back what write_room lent. */
 void mtls_session_drop_draft(struct mtls_channel *channel);
+
+/* mtls_session_was_read: |n| octets that waited do so no more. */
+void mtls_session_was_read(struct mtls_channel *channel, size_t n);
 
 /* mtls_session_grow widens a window whose Acknowledgment is about to go. */
 void mtls_session_grow(struct mtls_channel *channel);

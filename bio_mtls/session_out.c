@@ -21,6 +21,20 @@ static void count_data(struct mtls_channel *c, size_t n)
     s->stats.packets_out++;
 }
 
+static void fill_packet(struct mtls_channel *c, unsigned char *p,
+                        const void *data, size_t len)
+{
+    struct mtls_session *s = c->session;
+
+    mtls_wire_put_data_header(p, MTLS_DATA_HEADER_SIZE, mtls_channel_id(c),
+                              (uint32_t)len);
+    memcpy(p + MTLS_DATA_HEADER_SIZE, data, len);
+    mtls_records_filled(&s->out, MTLS_DATA_HEADER_SIZE + len);
+    count_data(c, len);
+    mtls_session_say_sent(s, MTLS_PLAINTEXT, p, MTLS_DATA_HEADER_SIZE);
+    mtls_session_say_sent(s, MTLS_DATA_OCTETS, p + MTLS_DATA_HEADER_SIZE, len);
+}
+
 /* One packet; returns its data's octets, 0 when there is no room. */
 static size_t put_packet(struct mtls_channel *c, const unsigned char *data,
                          size_t len)
@@ -37,13 +51,29 @@ static size_t put_packet(struct mtls_channel *c, const unsigned char *data,
         len = limit;
     if (len > room - MTLS_DATA_HEADER_SIZE)
         len = room - MTLS_DATA_HEADER_SIZE;
-    mtls_wire_put_data_header(p, room, mtls_channel_id(c), (uint32_t)len);
-    memcpy(p + MTLS_DATA_HEADER_SIZE, data, len);
-    mtls_records_filled(&s->out, MTLS_DATA_HEADER_SIZE + len);
-    count_data(c, len);
-    mtls_session_say_sent(s, MTLS_PLAINTEXT, p, MTLS_DATA_HEADER_SIZE);
-    mtls_session_say_sent(s, MTLS_DATA_OCTETS, p + MTLS_DATA_HEADER_SIZE, len);
+    fill_packet(c, p, data, len);
     return len;
+}
+
+/* Most writes: nobody waits, and one packet in one record will do. */
+static int put_at_once(struct mtls_channel *c, const void *data, size_t len)
+{
+    struct mtls_session *s = c->session;
+    size_t size = MTLS_DATA_HEADER_SIZE + len, room;
+    unsigned char *p;
+
+    if (len > mtls_flow_tx_limit(&c->out) || size > MTLS_RECORD_SIZE ||
+        !mtls_channel_sends(c) || (c->owed & MTLS_OWE_SUCCESS) ||
+        c->draft != NULL || s->draft_count != 0 || !mtls_list_empty(&s->turns))
+        return 0;
+    if (s->out.count != 0 && !mtls_records_tail_fits(&s->out, size))
+        return 0;
+    p = mtls_records_room(&s->out, size, MTLS_QUEUE_DATA, &room);
+    if (p == NULL)
+        return 0;
+    c->offered = c->wants_room = 0;
+    fill_packet(c, p, data, len);
+    return 1;
 }
 
 size_t mtls_session_write(struct mtls_channel *c, const void *data, size_t len)
@@ -52,7 +82,11 @@ size_t mtls_session_write(struct mtls_channel *c, const void *data, size_t len)
     const unsigned char *p = data;
     size_t done = 0, n, most = len;
 
-    if (len == 0 || !mtls_session_may_write(c))
+    if (len == 0)
+        return 0;
+    if (put_at_once(c, data, len))
+        return len;
+    if (!mtls_session_may_write(c))
         return 0;
     if (mtls_session_first_in_turn(s) != NULL && most > MTLS_RECORD_SIZE)
         most = MTLS_RECORD_SIZE;

@@ -10,13 +10,6 @@
 
 /* --- packets that are owed --- */
 
-void mtls_session_say_sent(struct mtls_session *s, int type,
-                           const unsigned char *p, size_t n)
-{
-    if (s->hooks.message != NULL)
-        s->hooks.message(s->app, 1, type, p, n);
-}
-
 static size_t put_request(struct mtls_channel *c, unsigned char *p, size_t room)
 {
     const struct mtls_names *names = c->names;
@@ -205,7 +198,8 @@ void mtls_session_emit_all(struct mtls_session *s)
 
 const unsigned char *mtls_session_send_buf(struct mtls_session *s, size_t *len)
 {
-    mtls_session_emit_all(s);
+    if (s->answers_count != 0 || !mtls_list_empty(&s->owing))
+        mtls_session_emit_all(s);
     return mtls_records_peek(&s->out, len);
 }
 

@@ -33,10 +33,11 @@ void mtls_session_grow(struct mtls_channel *c)
     }
 }
 
-static void acknowledge(struct mtls_channel *c, uint64_t now)
+static void acknowledge(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
     uint32_t coming = s->in.channel == c ? s->in.left : 0;
+    uint64_t now = s->hooks.now(s->app);
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
@@ -47,23 +48,27 @@ static void acknowledge(struct mtls_channel *c, uint64_t now)
         mtls_list_append(&s->owing, &c->owing);
 }
 
-void mtls_session_drop(struct mtls_channel *c, size_t n, uint64_t now)
+void mtls_session_was_read(struct mtls_channel *c, size_t n)
 {
     struct mtls_session *s = c->session;
 
-    mtls_buffer_trim(&c->buffer, &s->pool);
-    if (n == 0)
-        return;
-    mtls_buffer_drop(&c->buffer, n);
     mtls_flow_rx_read(&c->in, (uint32_t)n);
     if (!mtls_channel_receives(c))
         s->stats.window_memory -= mtls_flow_rx_close(&c->in);
     else if (!(c->owed & MTLS_OWE_ACK) && mtls_flow_rx_due(&c->in))
-        acknowledge(c, now);
+        acknowledge(c);
 }
 
-size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len,
-                         uint64_t now)
+void mtls_session_drop(struct mtls_channel *c, size_t n)
+{
+    mtls_buffer_trim(&c->buffer, &c->session->pool);
+    if (n == 0)
+        return;
+    mtls_buffer_drop(&c->buffer, n);
+    mtls_session_was_read(c, n);
+}
+
+size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len)
 {
     unsigned char *out = data;
     size_t done = 0, n;
@@ -73,21 +78,21 @@ size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len,
         if (n > len - done)
             n = len - done;
         memcpy(out + done, p, n);
-        mtls_session_drop(c, n, now);
+        mtls_session_drop(c, n);
         done += n;
     }
     mtls_buffer_trim(&c->buffer, &c->session->pool);
     return done;
 }
 
-int mtls_session_stuck(struct mtls_channel *c, uint64_t now)
+int mtls_session_stuck(struct mtls_channel *c)
 {
     if (c->in.granted != 0 || c->buffer.length == 0 ||
         (c->owed & MTLS_OWE_ACK) || !mtls_channel_receives(c))
         return 0;
     if (c->in.freed == 0)
         return 1;
-    acknowledge(c, now);
+    acknowledge(c);
     return 0;
 }
 

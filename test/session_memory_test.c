@@ -131,7 +131,7 @@ static void scenario(void)
     move();
     for (int i = 0; i < 7; i++)
         if (held[i] != NULL)
-            core_discard(held[i], link.now);
+            core_discard(held[i]);
     move();
     for (int i = 0; i < 7; i += 2)
         try_write(held[i]);
@@ -228,7 +228,7 @@ END_TEST
 
 START_TEST(T2_no_session_without_memory)
 {
-    const struct mtls_session_hooks hooks = {NULL, NULL};
+    const struct mtls_session_hooks hooks = {NULL, NULL, NULL};
     struct mtls_session_config config;
     struct mtls_session *session;
 

@@ -151,8 +151,7 @@ static void do_read(struct user *u, size_t most)
     int way = u->c->initiator;
     size_t n;
 
-    n = mtls_session_read(u->c, octets, 1 + core_below(&random_, most),
-                          link.now);
+    n = mtls_session_read(u->c, octets, 1 + core_below(&random_, most));
     for (size_t i = 0; i < n; i++)
         core_must(octets[i] == octet_at(u->stream, way, u->read + i));
     u->read += n;
@@ -167,7 +166,7 @@ static void do_drop(struct user *u)
     if (p == NULL)
         return;
     n = 1 + core_below(&random_, (uint32_t)n);
-    mtls_session_drop(u->c, n, link.now);
+    mtls_session_drop(u->c, n);
     for (size_t i = 0; i < n; i++) /* still there, until the next call */
         core_must(p[i] == octet_at(u->stream, way, u->read + i));
     u->read += n;
@@ -234,7 +233,7 @@ static void carry(int from)
     }
     n = core_chance(&random_, 2) ? 1 + core_below(&random_, 20000)
                                  : 1 + core_below(&random_, 40);
-    core_deliver(&end->out, side(!from)->session, n, link.now);
+    core_deliver(&end->out, side(!from)->session, n);
 }
 
 static void step(void)

@@ -180,7 +180,7 @@ START_TEST(a_writer_without_room_is_told_when_there_is)
     ck_assert_uint_eq(core_write(a[1], "x"), 0);
     ck_assert_uint_eq(told(&link.client, a[1]), 0);
     core_settle(&link);
-    core_discard(b[0], link.now);
+    core_discard(b[0]);
     mtls_session_end_data(a[0]); /* which gives up its place */
     ck_assert_uint_eq(told(&link.client, a[1]), MTLS_WRITABLE);
     ck_assert_uint_eq(core_write(a[1], "x"), 1);
@@ -197,7 +197,7 @@ START_TEST(a_writer_without_credit_is_told_when_it_comes)
         core_settle(&link);
     } while (mtls_session_write(a[0], big, sizeof(big)) != 0);
     ck_assert_uint_eq(told(&link.client, a[0]), 0);
-    core_discard(b[0], link.now);
+    core_discard(b[0]);
     core_settle(&link);
     ck_assert_uint_eq(told(&link.client, a[0]), MTLS_WRITABLE);
     end(1);
@@ -212,10 +212,10 @@ START_TEST(credit_that_comes_while_the_queue_is_full_is_told_later)
         core_settle(&link);
     } while (mtls_session_write(a[0], big, sizeof(big)) != 0);
     told(&link.client, a[0]);
-    core_discard(b[0], link.now);
+    core_discard(b[0]);
     core_collect(&link.server);
     fill_queue(a[1]);
-    core_deliver(&link.server.out, link.client.session, SIZE_MAX, link.now);
+    core_deliver(&link.server.out, link.client.session, SIZE_MAX);
     ck_assert_uint_eq(told(&link.client, a[0]), 0); /* credit, but no room */
     core_settle(&link);
     mtls_session_end_data(a[1]);
@@ -231,7 +231,7 @@ START_TEST(a_writer_is_told_that_the_channel_is_over)
     ck_assert_uint_eq(core_write(a[1], "x"), 0);
     mtls_session_reset(b[1]);
     core_collect(&link.server);
-    core_deliver(&link.server.out, link.client.session, SIZE_MAX, link.now);
+    core_deliver(&link.server.out, link.client.session, SIZE_MAX);
     ck_assert(told(&link.client, a[1]) & MTLS_WRITABLE);
     ck_assert_uint_eq(core_write(a[1], "x"), 0);
     end(2);
@@ -250,7 +250,7 @@ START_TEST(writers_take_turns)
             sent[i] += mtls_session_write(a[i], big, sizeof(big));
         core_move(&link);
         for (int i = 0; i < MANY; i++)
-            core_discard(b[i], link.now);
+            core_discard(b[i]);
     }
     for (int i = 1; i < MANY; i++) {
         ck_assert_uint_gt(sent[i] * 10, sent[0] * 8);
@@ -279,7 +279,7 @@ START_TEST(no_writer_starves_among_those_that_write_when_told)
                     sent[i] += mtls_session_write(a[i], big, sizeof(big));
         core_move(&link);
         for (int i = 0; i < MANY; i++)
-            core_discard(b[i], link.now);
+            core_discard(b[i]);
     }
     for (int i = 0; i < MANY; i++)
         ck_assert_uint_gt(sent[i], 1000000);

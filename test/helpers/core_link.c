@@ -45,8 +45,7 @@ size_t core_collect(struct core_end *end)
     return sum;
 }
 
-size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
-                    uint64_t now)
+size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n)
 {
     size_t done = 0;
 
@@ -54,7 +53,7 @@ size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
         n = pipe->end - pipe->start;
     while (done < n) {
         size_t room;
-        unsigned char *p = mtls_session_recv_buf(to, &room, now);
+        unsigned char *p = mtls_session_recv_buf(to, &room);
 
         if (p == NULL)
             break;
@@ -64,7 +63,7 @@ size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
         memcpy(p, pipe->octets + pipe->start, room);
         pipe->start += room;
         done += room;
-        mtls_session_recv_ack(to, room, now);
+        mtls_session_recv_ack(to, room);
     }
     return done;
 }
@@ -133,14 +132,22 @@ static void on_changed(void *app, struct mtls_channel *channel)
     end->changed = channel;
 }
 
-static void end_open(struct core_end *end,
+static uint64_t on_now(void *app)
+{
+    const struct core_end *end = app;
+
+    return end->link->now;
+}
+
+static void end_open(struct core_link *link, struct core_end *end,
                      const struct mtls_session_config *config, int is_client)
 {
-    const struct mtls_session_hooks hooks = {on_changed, NULL};
+    const struct mtls_session_hooks hooks = {on_changed, NULL, on_now};
     struct mtls_session_config own;
 
     mtls_session_config_default(&own);
     memset(end, 0, sizeof(*end));
+    end->link = link;
     end->session =
         mtls_session_new(config != NULL ? config : &own, &hooks, end);
     ck_assert_ptr_nonnull(end->session);
@@ -151,8 +158,8 @@ void core_link_open(struct core_link *link,
                     const struct mtls_session_config *config)
 {
     memset(link, 0, sizeof(*link));
-    end_open(&link->client, config, 1);
-    end_open(&link->server, config, 0);
+    end_open(link, &link->client, config, 1);
+    end_open(link, &link->server, config, 0);
 }
 
 void core_link_close(struct core_link *link)
@@ -172,7 +179,7 @@ static size_t deliver_all(struct core_link *link, struct core_pipe *pipe,
         n = link->piece == 0 ? SIZE_MAX : link->piece;
         if (link->random != NULL)
             n = 1 + core_below(link->random, (uint32_t)n);
-        took = core_deliver(pipe, to, n, link->now);
+        took = core_deliver(pipe, to, n);
         sum += took;
     } while (took != 0);
     core_check(to);
@@ -240,17 +247,17 @@ void core_expect(struct mtls_channel *channel, const char *text)
     char *got = calloc(1, len + 2);
 
     ck_assert_ptr_nonnull(got);
-    mtls_session_read(channel, got, len + 1, 0);
+    mtls_session_read(channel, got, len + 1);
     ck_assert_str_eq(got, text);
     free(got);
 }
 
-size_t core_discard(struct mtls_channel *channel, uint64_t now)
+size_t core_discard(struct mtls_channel *channel)
 {
     static unsigned char waste[65536];
     size_t sum = 0, n;
 
-    while ((n = mtls_session_read(channel, waste, sizeof(waste), now)) != 0)
+    while ((n = mtls_session_read(channel, waste, sizeof(waste))) != 0)
         sum += n;
     return sum;
 }
@@ -266,7 +273,7 @@ void core_raw_open(struct core_link *link,
                    const struct mtls_session_config *config)
 {
     memset(link, 0, sizeof(*link));
-    end_open(&link->server, config, 0);
+    end_open(link, &link->server, config, 0);
 }
 
 size_t core_say_octets(struct core_link *link, const void *octets, size_t len)

@@ -20,7 +20,10 @@ struct core_pipe {
     size_t start, end, capacity;
 };
 
+struct core_link;
+
 struct core_end {
+    const struct core_link *link; /* whose clock it has */
     struct mtls_session *session;
     struct core_pipe out;         /* sent by it, not delivered */
     int changes;                  /* calls of the changed hook */
@@ -43,8 +46,7 @@ void core_pipe_cleanup(struct core_pipe *pipe);
 size_t core_collect(struct core_end *end);
 
 /* core_deliver hands up to |n| octets from |pipe| to |to|; how many it took. */
-size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n,
-                    uint64_t now);
+size_t core_deliver(struct core_pipe *pipe, struct mtls_session *to, size_t n);
 
 /* core_check asserts what must hold of a session at all times. */
 void core_check(const struct mtls_session *session);
@@ -80,7 +82,7 @@ size_t core_write(struct mtls_channel *channel, const char *text);
 void core_expect(struct mtls_channel *channel, const char *text);
 
 /* core_discard reads and forgets all that waits; how much it was. */
-size_t core_discard(struct mtls_channel *channel, uint64_t now);
+size_t core_discard(struct mtls_channel *channel);
 
 /* core_at_end: all was read, and the channel ended as |rx|. */
 int core_at_end(const struct mtls_channel *channel, enum mtls_channel_rx rx);
