@@ -31,6 +31,7 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_CHANNEL_RESET, "channel given up by this end"},
     {MTLS_R_ZERO_MAX_PACKET, "peer announced a max_packet_length of 0"},
     {MTLS_R_TRANSPORT_FAILED, "the BIO below failed"},
+    {MTLS_R_BAD_CONFIGURATION, "bad configuration of the provider mtls"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

@@ -5,6 +5,7 @@
 
 #include "mux.h"
 
+#include "defaults.h"
 #include "err.h"
 
 #include <errno.h>
@@ -72,6 +73,7 @@ struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
     mtls_session_config_default(&config);
     if (like != NULL) {
         config = *mtls_session_config(like->session);
+        mux->misconfigured = like->misconfigured;
         mux->role = like->role;
         mux->default_mode = like->default_mode;
         mux->corked = like->corked;
@@ -80,6 +82,8 @@ struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
         mux->info_cb = like->info_cb;
         mux->ready_cb = like->ready_cb;
         mux->ready_arg = like->ready_arg;
+    } else {
+        mux->misconfigured = !mtls_defaults(&config);
     }
     mux->session = mtls_session_new(&config, &hooks, mux);
     if (mux->session == NULL || pthread_mutex_init(&mux->lock, NULL) != 0) {
@@ -301,6 +305,8 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
 {
     int r;
 
+    if (mux->misconfigured)
+        return mtls_defaults_raise();
     while (!mux->up) {
         if (mux->next == NULL || mux->shake_failed)
             return failed_before(mux);

@@ -32,7 +32,8 @@ struct mtls_mux {
     SSL *ssl;       /* a reference, when next is BIO_f_ssl and up */
     int read_ahead; /* as it was found there */
 
-    int up; /* the handshake below is done */
+    int misconfigured; /* mtls_defaults_raise() tells why */
+    int up;            /* the handshake below is done */
     int shake_failed;
     int shaking;  /* a thread is at it, without the lock */
     int blocking; /* calls wait; the descriptor does not */

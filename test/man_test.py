@@ -2,13 +2,15 @@
 # Copyright 2026 The MTLS for OpenSSL authors.
 # SPDX-License-Identifier: Apache-2.0
 
-"""The man pages of doc/man3 say all that include/mtls/ offers, and no more.
+"""The man pages of doc/man3 and doc/man7 say all that include/mtls/ offers, and
+no more.
 
-Each function, function-like macro and type is in the NAME of exactly one page,
-and in its SYNOPSIS; each reason is in MTLS_err_library.pod, each other constant
-somewhere; each page has the
-headings that OpenSSL's have, in their order, and pleases podchecker; links to
-pages of ours lead somewhere. MTLS_SOURCE_DIR is the source tree.
+Each function, function-like macro and type is in the NAME of exactly one page
+of doc/man3, and in its SYNOPSIS; each reason is in MTLS_err_library.pod, or with
+the provider's, each parameter under its own name in doc/man7, each other
+constant somewhere; each page has the headings that OpenSSL's have, in their
+order, and pleases podchecker; links to pages of ours lead somewhere.
+MTLS_SOURCE_DIR is the source tree.
 """
 
 import os
@@ -21,8 +23,13 @@ import sys
 HEADINGS = ["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUES", "ERRORS",
             "NOTES", "EXAMPLES", "SEE ALSO", "HISTORY", "COPYRIGHT"]
 OPTIONAL = {"ERRORS", "NOTES", "EXAMPLES"}
+HEADINGS_7 = ["NAME", "SYNOPSIS", "DESCRIPTION", "CONFIGURATION",
+              "OPERATIONS AND ALGORITHMS", "PARAMETERS", "CAPABILITIES",
+              "SELF-TEST", "ERRORS", "NOTES", "EXAMPLES", "CONFORMING TO",
+              "SEE ALSO", "HISTORY", "COPYRIGHT"]
+NEEDED_7 = {"NAME", "DESCRIPTION", "SEE ALSO", "HISTORY", "COPYRIGHT"}
 # The controls' numbers are behind the macros, guards mean nothing.
-NOT_FOR_USE = re.compile(r"BIO_CTRL_MTLS_|MTLS_BIO_MTLS_H$|MTLS_MTLS_ERR_H$")
+NOT_FOR_USE = re.compile(r"BIO_CTRL_MTLS_|MTLS_\w+_H$")
 
 failures = []
 
@@ -33,17 +40,17 @@ def fail(text):
 
 
 def read_headers(folder):
-    """The names that the headers offer: (callables and types, constants)."""
+    """What the headers offer: (callables and types, constants: values)."""
     text = "".join(p.read_text() for p in sorted(folder.glob("*.h")))
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S).replace("\\\n", " ")
-    defined = re.findall(r"^#define (\w+)(\(?)", text, flags=re.M)
+    defined = re.findall(r"^#define (\w+)(\(?)[ \t]*(.*)", text, flags=re.M)
     code = re.sub(r"^#.*$", "", text, flags=re.M)
-    calls = {name for name, opening in defined if opening}
+    calls = {name for name, opening, _ in defined if opening}
     calls |= set(re.findall(r"\b((?:BIO|MTLS)_\w+)\(", code))
     calls |= set(re.findall(r"^typedef [^;{]*\(\*(\w+)\)\(", code, flags=re.M))
     calls |= set(re.findall(r"^} (\w+);", code, flags=re.M))
-    constants = {name for name, opening in defined if not opening}
-    return calls, {c for c in constants if not NOT_FOR_USE.match(c)}
+    return calls, {name: value.strip() for name, opening, value in defined
+                   if not opening and not NOT_FOR_USE.match(name)}
 
 
 def sections(text):
@@ -51,11 +58,19 @@ def sections(text):
     return parts[1::2], dict(zip(parts[1::2], parts[2::2]))
 
 
-def check_page(page, text, names_of):
+def check_headings(page, text, headings, needed):
+    """The page's sections, or None when its headings are wrong."""
     order, section = sections(text)
-    wanted = [h for h in HEADINGS if h in section or h not in OPTIONAL]
+    wanted = [h for h in headings if h in section or h in needed]
     if order != wanted:
         fail(f"{page.name}: headings are {order}, not {wanted}")
+        return None
+    return section
+
+
+def check_page(page, text, names_of):
+    section = check_headings(page, text, HEADINGS, set(HEADINGS) - OPTIONAL)
+    if section is None:
         return
     names, dash, what = section["NAME"].partition(" - ")
     names = [n.strip() for n in names.split(",")]
@@ -67,6 +82,33 @@ def check_page(page, text, names_of):
         names_of.setdefault(name, []).append(page.name)
         if not re.search(rf"\b{name}\b", section["SYNOPSIS"]):
             fail(f"{page.name}: {name} is not in SYNOPSIS")
+
+
+def check_page_7(page, text):
+    section = check_headings(page, text, HEADINGS_7, NEEDED_7)
+    if section is not None and not section["NAME"].strip().startswith(
+            f"{page.stem} - "):
+        fail(f"{page.name}: NAME is not the name of the file")
+
+
+def check_constant(name, value, everything, reasons, pages_7):
+    if not re.search(rf"\b{name}\b", everything):
+        fail(f"{name} is described nowhere")
+    elif name.startswith("MTLS_R_") and f"\n=item B<{name}>\n" not in reasons:
+        fail(f"{name} is not in MTLS_err_library.pod")
+    elif "_PROV_R_" in name and not re.search(
+            rf"\n=item (B<\w+>,\s)*B<{name}>", pages_7):
+        fail(f"{name} is no item of a page of doc/man7")
+    elif "_PARAM_" in name and not re.search(
+            rf"\n=item B<{value.split()[0][1:-1]}> \(B<{name}>\)", pages_7):
+        fail(f"{name} is not described as {value}")
+
+
+def check_links(page, text):
+    for name, section in re.findall(
+            r"L<([\w-]*(?:mtls|MTLS)[\w-]*)\((\d)\)[>/]", text):
+        if not (page.parents[1] / f"man{section}" / f"{name}.pod").exists():
+            fail(f"{page.name}: there is no {name}({section})")
 
 
 def check_pod(page):
@@ -82,7 +124,10 @@ def main():
     calls, constants = read_headers(source / "include" / "mtls")
     pages = {p: p.read_text()
              for p in sorted((source / "doc" / "man3").glob("*.pod"))}
-    everything = "".join(pages.values())
+    pages_7 = {p: p.read_text()
+               for p in sorted((source / "doc" / "man7").glob("*.pod"))}
+    text_7 = "".join(pages_7.values())
+    everything = "".join(pages.values()) + text_7
     reasons = "".join(t for p, t in pages.items()
                       if p.stem == "MTLS_err_library")
     names_of = {}
@@ -90,25 +135,23 @@ def main():
         fail("there are no pages, or no functions")
     for page, text in pages.items():
         check_page(page, text, names_of)
+    for page, text in pages_7.items():
+        check_page_7(page, text)
+    for page, text in {**pages, **pages_7}.items():
+        check_links(page, text)
         if shutil.which("podchecker"):
             check_pod(page)
-        for link in re.findall(r"L<(\w*(?:mtls|MTLS)\w*)\(3\)>", text):
-            if not (page.parent / f"{link}.pod").exists():
-                fail(f"{page.name}: there is no {link}(3)")
     for name in sorted(calls):
         if len(names_of.get(name, [])) != 1:
             fail(f"{name} is in the NAME of {names_of.get(name, 'no page')}")
     for name in sorted(set(names_of) - calls):
         fail(f"{names_of[name]}: {name} is not in a header")
-    for name in sorted(constants):
-        if not re.search(rf"\b{name}\b", everything):
-            fail(f"{name} is described nowhere")
-        if "_R_" in name and f"\n=item B<{name}>\n" not in reasons:
-            fail(f"{name} is not in MTLS_err_library.pod")
+    for name, value in sorted(constants.items()):
+        check_constant(name, value, everything, reasons, text_7)
     for name in sorted(set(re.findall(r"\bMTLS_[A-Z][A-Z_0-9]*\b",
-                                      everything)) - constants - calls):
+                                      everything)) - set(constants) - calls):
         fail(f"{name} is described, and in no header")
-    print(f"{len(pages)} pages, {len(calls)} functions, macros and types, "
+    print(f"{len(pages) + len(pages_7)} pages, {len(calls)} functions, macros and types, "
           f"{len(constants)} constants")
     return 1 if failures else 0
 

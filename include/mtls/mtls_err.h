@@ -42,6 +42,7 @@ int MTLS_err_library(void);
 #define MTLS_R_CHANNEL_RESET              119 /* this end gave the channel up */
 #define MTLS_R_ZERO_MAX_PACKET            120 /* peer announced 0 */
 #define MTLS_R_TRANSPORT_FAILED           121 /* the BIO below failed */
+#define MTLS_R_BAD_CONFIGURATION          122 /* of openssl.cnf; it is added */
 /* clang-format on */
 
 #ifdef __cplusplus
