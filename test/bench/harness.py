@@ -10,17 +10,16 @@ the part, by its process id; what runs has a time limit.
 import argparse
 import os
 import random
-import re
 import resource
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 CPUS = sorted(os.sched_getaffinity(0))
@@ -50,7 +49,7 @@ def raise_limits():
             pass
 
 
-def find(name, *places):
+def find(name):
     """The path of a program that may be in a folder for administrators."""
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     program = shutil.which(name, path=path)
@@ -121,7 +120,7 @@ class Place:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="mtls-bench.")
         self.running = []
-        self.started = 0
+        self.commands = []
         self.used = set()
 
     def __enter__(self):
@@ -155,8 +154,9 @@ class Place:
 
     def start(self, argv, cpus=None, **more):
         """A process of ours in the background; its output goes to a file."""
-        self.started += 1
-        log = self.path(f"{self.started}-{os.path.basename(argv[0])}.log")
+        self.commands.append(" ".join(
+            [os.path.basename(argv[0]), *argv[1:]]).replace(self.dir, "."))
+        log = self.path(f"{len(self.commands)}.log")
         with open(log, "ab") as out:
             more.setdefault("stdin", subprocess.DEVNULL)
             more.setdefault("stdout", out)
@@ -202,15 +202,37 @@ def pin(cpus):
     return lambda: os.sched_setaffinity(0, cpus)
 
 
-def run(argv, cpus=None, limit=60, env=None):
+def run(argv, cpus=None, limit=60, **more):
     """What a program prints; it must succeed, and within the limit."""
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=limit, preexec_fn=pin(cpus),
-                          env=env, check=False)
+                          check=False, **more)
     if done.returncode != 0:
         raise Failed(f"{' '.join(argv)}: exit {done.returncode}\n"
                      f"{done.stdout[-1000:]}{done.stderr[-1000:]}")
     return done.stdout
+
+
+def in_turns(part, runs, cells, who, measure):
+    """Measures each cell for each of |who| in turn, so often.
+
+    |measure| gets a cell, one of |who| and the number of the run, and gives
+    {figure: value}, or None for what is not to be measured. What fails is
+    tried once more. Gives {cell: {who: [{figure: value} a run]}}."""
+    results = {cell: {name: [] for name in who} for cell in cells}
+    for number in range(runs):
+        for cell in cells:
+            say(f"{part}: run {number + 1} of {runs}, {cell}")
+            for name in who:
+                try:
+                    found = measure(cell, name, number)
+                except (Failed, subprocess.TimeoutExpired) as error:
+                    say(f"{name}: once more, because: {error}")
+                    found = measure(cell, name, number)
+                if found is not None:
+                    results[cell][name].append(found)
+                    time.sleep(0.2)
+    return results
 
 
 def figures(text):
@@ -219,15 +241,15 @@ def figures(text):
     return {n: float(f) for n, f in zip(words[::2], words[1::2])}
 
 
-def await_echo(port, process, seconds=20):
-    """Until what one sends there comes back."""
-    until = time.monotonic() + seconds
+def await_port(port, process, message=b""):
+    """Until |process| listens there, and sends back what it may be sent."""
+    until = time.monotonic() + 20
     while time.monotonic() < until:
         try:
             with socket.create_connection(("127.0.0.1", port), 2) as s:
                 s.settimeout(2)
-                s.sendall(b"hello")
-                if s.recv(5):
+                s.sendall(message)
+                if not message or s.recv(len(message)):
                     return
         except OSError:
             pass
@@ -235,64 +257,8 @@ def await_echo(port, process, seconds=20):
             break
         time.sleep(0.05)
     with open(process.log, encoding="ascii", errors="replace") as file:
-        raise Failed(f"{process.args[0]} does not carry octets:\n"
+        raise Failed(f"{process.args[0]} does not answer:\n"
                      f"{file.read()[-2000:]}")
-
-
-# --- figures as text ---------------------------------------------------------
-
-def short(value):
-    """A number with three digits that count."""
-    if value is None:
-        return "-"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}"
-
-
-def spread(values):
-    """The median, and from where to where."""
-    values = [v for v in values if v is not None]
-    if not values:
-        return "-"
-    text = short(statistics.median(values))
-    if len(values) > 1:
-        text += f" ({short(min(values))}–{short(max(values))})"
-    return text
-
-
-def median(values):
-    values = [v for v in values if v is not None]
-    return statistics.median(values) if values else None
-
-
-def ratio(ours, theirs):
-    """Of two medians; None where one is missing."""
-    a, b = median(ours), median(theirs)
-    return a / b if a is not None and b else None
-
-
-def first_line(argv, pattern="(.*)"):
-    """What a program says of its version."""
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, check=False,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=10)
-    match = re.search(pattern, done.stdout)
-    return match.group(1).strip() if match else "unknown"
-
-
-def table(head, rows):
-    """Lines of a table, as Markdown and for the eye."""
-    cells = [[str(cell) for cell in row] for row in [head, *rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    cells.insert(1, [widths[0] * "-"] +
-                 [(width - 1) * "-" + ":" for width in widths[1:]])
-    return ["| " + " | ".join(
-        cell.ljust(width) if i == 0 else cell.rjust(width)
-        for i, (cell, width) in enumerate(zip(row, widths))) + " |"
-        for row in cells]
 
 
 # --- options that all parts have ---------------------------------------------
@@ -306,7 +272,6 @@ def positive(text):
 
 def arguments(what):
     """A parser of options with openssl's single dash."""
-    root = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
     parser = argparse.ArgumentParser(
         description=what, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -314,9 +279,19 @@ def arguments(what):
                         help="runs of which the median is told (5)")
     parser.add_argument("-seconds", type=positive, default=2, metavar="S",
                         help="how long a measurement takes (2)")
-    parser.add_argument("-build", default=os.path.join(root, "build"),
+    parser.add_argument("-build", default=os.path.join(ROOT, "build"),
                         metavar="FOLDER", help="where it was built (build)")
     return parser
+
+
+def words(known):
+    """A type of option: some of the |known| words, with commas between."""
+    def parse(text):
+        found = text.split(",")
+        if not set(found) <= set(known):
+            raise argparse.ArgumentTypeError("one of " + ", ".join(known))
+        return [word for word in known if word in found]
+    return parse
 
 
 def entry(work):

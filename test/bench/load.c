@@ -12,9 +12,11 @@
  *                   connect, 64 octets there and back, close
  *   load ping PORT SECONDS
  *                   64 octets there and back, on one connection
- *   load hold PORT  for each number read from standard input, opens
- *                   connections until there are as many, sees 64 octets come
- *                   back on each, prints how many are open and how many failed
+ *   load hold PORT SECONDS
+ *                   for each number read from standard input, opens
+ *                   connections until there are as many or the time is up,
+ *                   sees 64 octets come back on each, prints how many are
+ *                   open and how many failed
  */
 #include "samples.h"
 #include <arpa/inet.h>
@@ -286,17 +288,20 @@ static void connect_often(struct client *c, unsigned long at_once, double time)
     samples_print(&c->samples, samples_now() - start, c->failed);
 }
 
-static void hold(struct client *c)
+static void hold(struct client *c, double time)
 {
     char line[32];
+    double start;
 
     c->keep = 1;
     while (fgets(line, sizeof(line), stdin) != NULL) {
         unsigned long want = (unsigned long)number(line, 1000000);
 
         c->failed = 0;
+        start = samples_now();
         do {
-            while (c->open < 64 && c->held + c->open + c->failed < want)
+            while (c->open < 64 && c->held + c->open + c->failed < want &&
+                   samples_now() - start < time)
                 begin(c);
         } while (c->open > 0 && step(c));
         printf("held %lu failed %lu\n", c->held, c->failed);
@@ -343,12 +348,12 @@ int main(int argc, char *argv[])
                       seconds(argv[4]));
     } else if (argc == 4 && strcmp(mode, "ping") == 0) {
         ping((int)number(argv[2], 65535), seconds(argv[3]));
-    } else if (argc == 3 && strcmp(mode, "hold") == 0) {
+    } else if (argc == 4 && strcmp(mode, "hold") == 0) {
         c.port = (int)number(argv[2], 65535);
-        hold(&c);
+        hold(&c, seconds(argv[3]));
     } else {
         fputs("usage: load echo N | connect PORT AT_ONCE SECONDS | "
-              "ping PORT SECONDS | hold PORT\n",
+              "ping PORT SECONDS | hold PORT SECONDS\n",
               stderr);
         return 2;
     }

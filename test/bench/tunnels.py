@@ -33,17 +33,24 @@ the kernel.
 import getpass
 import json
 import os
-import signal
+import select
 import subprocess
 import time
 
-from harness import (CIPHER, FAR, NEAR, Failed, Place, arguments, await_echo,
-                     cpu_seconds, entry, figures, find, ratio, resident, run,
-                     say, short, spread, table)
+from harness import (CIPHER, FAR, NEAR, Failed, Place, arguments, await_port,
+                     cpu_seconds, entry, figures, find, in_turns, resident,
+                     run, say, words)
+from report import aims, compared, draw, package, panel, version
 
 CELLS = ["iperf1", "iperf8", "conn1", "conn64", "idle", "busy", "memory"]
+FREE_CELLS = ["iperf1", "iperf8", "conn64", "busy"]
 TUNNELS = ["direct", "mtls", "ssh", "stunnel", "stunnel-full"]
 HELD = [1000, 10000]
+HOLD_TIME = 60
+# Bulk data goes through a stunnel alike, resumed or not.
+LEFT_OUT = {("stunnel-full", cell) for cell in CELLS} - \
+    {("stunnel-full", "conn1"), ("stunnel-full", "conn64")} | \
+    {("direct", "memory")}
 
 
 class Rig:
@@ -77,7 +84,7 @@ class Tunnel:
             self.bulk, self.echo = (self.rig.place.free_port()
                                     for _ in range(2))
             START[self.name](self)
-            await_echo(self.echo, self.processes[-1])
+            await_port(self.echo, self.processes[-1], b"hello")
         return self
 
     def stop(self):
@@ -234,38 +241,34 @@ def busy(tunnel):
 
 
 def memory(tunnel):
-    """A tunnel of its own, so that nothing that went before counts."""
+    """A tunnel of its own, so that nothing that went before counts. It has
+    some time to take the connections; those that it took are told."""
     rig = tunnel.rig
     own = Tunnel(tunnel.name, rig).start()
-    client = rig.place.start([rig.load, "hold", str(own.echo)], rig.near,
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             text=True)
+    client = rig.place.start([rig.load, "hold", str(own.echo), str(HOLD_TIME)],
+                             rig.near, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True)
     found = {"empty": resident(own.pids())}
-    for count in HELD:
-        until = time.monotonic() + 60
-        client.stdin.write(f"{count}\n")
-        client.stdin.flush()
-        answer = figures(read_line(client, until))
-        time.sleep(0.5)
-        found[f"held{count}"] = answer["held"]
-        found[f"memory{count}"] = resident(own.pids())
-    client.stdin.close()
-    rig.place.stop(client)
-    own.stop()
+    try:
+        for count in HELD:
+            client.stdin.write(f"{count}\n")
+            client.stdin.flush()
+            answer = figures(read_line(client, HOLD_TIME + 15))
+            time.sleep(0.5)
+            found[f"held{count}"] = answer["held"]
+            found[f"memory{count}"] = resident(own.pids())
+    finally:
+        client.stdin.close()
+        rig.place.stop(client)
+        own.stop()
     return found
 
 
-def read_line(process, until):
-    """A line of its output, before a time."""
-    def late(*_):
+def read_line(process, seconds):
+    """A line of its output, which comes within a time."""
+    if not select.select([process.stdout], [], [], seconds)[0]:
         raise Failed(f"{process.args[0]} does not answer")
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(max(1, int(until - time.monotonic())))
-    try:
-        return process.stdout.readline()
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+    return process.stdout.readline()
 
 
 MEASURE = {
@@ -280,29 +283,25 @@ MEASURE = {
 
 
 def measure(options):
-    """{cell: {tunnel: [{figure: value} a run]}}"""
-    results = {cell: {name: [] for name in options.tunnels}
-               for cell in options.only}
+    """The results, and the commands of the tunnels."""
     with Place() as place:
         rig = Rig(place, options)
-        tunnels = [Tunnel(name, rig).start() for name in options.tunnels]
-        for number in range(options.runs):
-            for cell in options.only:
-                if cell == "memory" and number > 0:
-                    continue
-                say(f"tunnels: run {number + 1} of {options.runs}, {cell}")
-                for tunnel in tunnels:
-                    if cell == "memory" and tunnel.name == "direct":
-                        continue
-                    results[cell][tunnel.name].append(MEASURE[cell](tunnel))
-                    time.sleep(0.2)
-    return results
+        tunnels = {name: Tunnel(name, rig).start() for name in options.who}
+        commands = place.commands[2:]
+
+        def one(cell, name, number):
+            if (name, cell) in LEFT_OUT or (cell == "memory" and number > 0):
+                return None
+            return MEASURE[cell](tunnels[name])
+        return in_turns("tunnels", options.runs, options.only, options.who,
+                        one), commands
 
 
 # --- what is told ------------------------------------------------------------
 
+MIB = 2 ** 20
 # What a row says, its cell and figure, and what makes a unit of it.
-ROWS = [
+FIGURES = [
     ("1 stream, MB/s", "iperf1", "rate", 1),
     ("— processor seconds a GB", "iperf1", "cpu", 1),
     ("8 streams, MB/s", "iperf8", "rate", 1),
@@ -310,83 +309,99 @@ ROWS = [
     ("connections/s, 1 at a time", "conn1", "rate", 1),
     ("connections/s, 64 at a time", "conn64", "rate", 1),
     ("there and back, p50 µs", "idle", "p50", 1),
-    ("there and back, p99 µs", "idle", "p99", 1),
-    ("beside bulk, p50 µs", "busy", "p50", 1),
-    ("beside bulk, p99 µs", "busy", "p99", 1),
-    ("— the bulk meanwhile, MB/s", "busy", "bulk", 1),
-    ("memory of a new tunnel, MiB", "memory", "empty", 2 ** -20),
+    ("— p99 µs", "idle", "p99", 1),
+    ("the same beside bulk, p50 µs", "busy", "p50", 1),
+    ("— p99 µs", "busy", "p99", 1),
+    ("— MB/s of the bulk meanwhile", "busy", "bulk", 1),
+    ("memory without connections, MiB", "memory", "empty", MIB),
+    ("— 1,000 idle connections, MiB", "memory", "memory1000", MIB),
+    ("— 10,000 idle connections, MiB", "memory", "memory10000", MIB),
+    ("— of those 10,000 it held", "memory", "held10000", 1),
 ]
-for _count in HELD:
-    ROWS += [
-        (f"memory, {_count:,} idle connections, MiB", "memory",
-         f"memory{_count}", 2 ** -20),
-        (f"— connections that it held of {_count:,}", "memory",
-         f"held{_count}", 1),
-    ]
 
-# What the project aims at: cell, figure, against what, and how far.
+
+def target(text, cell, figure, peer, aim):
+    return (f"{text}, against {peer}", ("mtls", cell, figure),
+            (peer, cell, figure), aim)
+
+
 TARGETS = [
-    ("iperf1", "rate", "ssh", ">= 1.2"),
-    ("iperf1", "rate", "stunnel", ">= 1.2"),
-    ("iperf8", "rate", "ssh", ">= 1.0"),
-    ("iperf8", "rate", "stunnel", ">= 1.0"),
-    ("iperf1", "cpu", "ssh", "<= 0.85"),
-    ("conn64", "rate", "ssh", ">= 1.4"),
-    ("conn64", "rate", "stunnel", ">= 7"),
-    ("conn64", "rate", "stunnel-full", ">= 9"),
-    ("busy", "p99", "ssh", "<= 0.25"),
-    ("memory", "memory10000", "stunnel", "<= 0.1"),
+    target("1 stream, MB/s", "iperf1", "rate", "ssh", ">= 1.2"),
+    target("1 stream, MB/s", "iperf1", "rate", "stunnel", ">= 1.2"),
+    target("8 streams, MB/s", "iperf8", "rate", "ssh", ">= 1.0"),
+    target("8 streams, MB/s", "iperf8", "rate", "stunnel", ">= 1.0"),
+    target("processor seconds a GB", "iperf1", "cpu", "ssh", "<= 0.85"),
+    target("connections/s, 64 at a time", "conn64", "rate", "ssh", ">= 1.4"),
+    target("connections/s, 64 at a time", "conn64", "rate", "stunnel", ">= 7"),
+    target("connections/s, 64 at a time", "conn64", "rate", "stunnel-full",
+           ">= 9"),
+    target("beside bulk, p99", "busy", "p99", "ssh", "<= 0.25"),
+    target("memory, 10,000 idle connections", "memory", "memory10000",
+           "stunnel", "<= 0.1"),
 ]
 
 
-def column(results, cell, figure, tunnel, scale=1):
-    runs = results.get(cell, {}).get(tunnel, [])
-    return [r[figure] * scale for r in runs if r.get(figure) is not None]
+def lines(results, who):
+    return compared(results, who, FIGURES) + aims(results, TARGETS)
 
 
-def lines(results, tunnels):
-    """The tables of a run."""
-    rows = []
-    for text, cell, figure, scale in ROWS:
-        if cell in results:
-            rows.append([text, *(
-                spread(column(results, cell, figure, tunnel, scale))
-                for tunnel in tunnels)])
-    told = table(["", *tunnels], rows)
-    rows = []
-    for cell, figure, peer, target in TARGETS:
-        name = next(t for t, c, f, _ in ROWS if (c, f) == (cell, figure))
-        if name.startswith("—"):
-            name = ROWS[[r[1:3] for r in ROWS].index((cell, figure)) - 1][0] \
-                .split(",")[0] + ": " + name[2:]
-        mine = ratio(column(results, cell, figure, "mtls"),
-                     column(results, cell, figure, peer))
-        if mine is not None:
-            rows.append([name.split(", MiB")[0].split(", MB")[0], peer,
-                         short(mine), target])
-    if rows:
-        told += ["", *table(["mtls against", "", "ratio", "target"], rows)]
-    return told
+def plot(results, file):
+    draw(file, [
+        panel(results, "iperf3, MB/s", TUNNELS,
+              [("1 stream", "iperf1", "rate", 1),
+               ("8 streams", "iperf8", "rate", 1)]),
+        panel(results, "connections a second", TUNNELS,
+              [("1 at a time", "conn1", "rate", 1),
+               ("64 at a time", "conn64", "rate", 1)]),
+        panel(results, "64 octets there and back, 99th percentile, µs",
+              TUNNELS,
+              [("idle", "idle", "p99", 1),
+               ("beside bulk data", "busy", "p99", 1)], log=True),
+        panel(results, "memory with idle connections, MiB", TUNNELS,
+              [("1,000", "memory", "memory1000", MIB),
+               ("10,000", "memory", "memory10000", MIB)], log=True),
+    ])
 
 
-def chosen(text):
-    cells = text.split(",")
-    if not set(cells) <= set(CELLS):
-        raise ValueError
-    return [cell for cell in CELLS if cell in cells]
+def versions():
+    return [version(["openssl", "version"], r"OpenSSL \S+"),
+            version([find("ssh"), "-V"], r"OpenSSH_[^ ,]+"),
+            version([find("stunnel"), "-version"], r"stunnel \S+"),
+            version([find("iperf3"), "-v"], r"iperf \S+"),
+            package("libuv1")]
+
+
+def part(options, svg):
+    """This part of doc/benchmarks.md: what it ran on, and the rest."""
+    options.who, options.only, options.place = TUNNELS, CELLS, "ends"
+    pinned, commands = measure(options)
+    plot(pinned, svg)
+    options.who = ["mtls", "ssh", "stunnel"]
+    options.only, options.place = FREE_CELLS, "free"
+    free, _ = measure(options)
+    return versions(), [
+        *lines(pinned, TUNNELS), "",
+        f"![The tunnels side by side]({os.path.basename(svg)})", "",
+        "The same where the kernel may run any process on any processor:", "",
+        *lines(free, options.who), "",
+        "The tunnels, with everything in a folder of their own:", "",
+        *("    " + command for command in commands)]
 
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("-only", type=chosen, default=CELLS, metavar="CELL,..")
-    parser.add_argument("-place", choices=["ends", "free"], default="ends")
-    parser.add_argument("tunnels", nargs="*", metavar="TUNNEL")
+    parser.add_argument("-only", type=words(CELLS), default=CELLS,
+                        metavar="CELL,..")
+    parser.add_argument("-place", choices=["ends", "free"], default="ends",
+                        help="which processors may run what (ends)")
+    parser.add_argument("who", nargs="*", metavar="TUNNEL")
     options = parser.parse_args()
-    if not set(options.tunnels) <= set(TUNNELS):
+    if not set(options.who) <= set(TUNNELS):
         parser.error("the tunnels are " + ", ".join(TUNNELS))
-    options.tunnels = [t for t in TUNNELS
-                       if not options.tunnels or t in options.tunnels]
-    print("\n".join(lines(measure(options), options.tunnels)))
+    options.who = [name for name in TUNNELS
+                   if not options.who or name in options.who]
+    results, _ = measure(options)
+    print("\n".join(lines(results, options.who)))
 
 
 if __name__ == "__main__":
