@@ -31,6 +31,7 @@ struct speed {
     int runs;       /* slices of each side */
     int multi;      /* processes that do the same at the same time */
     SSL_CTX *client, *server;
+    struct speed_plot *plot; /* -plot, or NULL */
 };
 
 /* How long a process lives in which a test is set up and measured. */
@@ -123,6 +124,8 @@ BIO *speed_tls_bio(const struct speed *s, enum speed_side side, int server,
 int speed_throughput(const struct speed *s);
 int speed_open(const struct speed *s);
 int speed_idle(const struct speed *s);
+int speed_latency(const struct speed *s);
+int speed_relay(const struct speed *s);
 int speed_packet(const struct speed *s); /* of the mode "idle" too */
 
 #endif

@@ -190,7 +190,7 @@ static void end(void *state)
 int speed_bulk_measure(const struct speed_bulk *b, struct speed_result *r)
 {
     struct bulk k = {.b = b};
-    struct speed_test test = {begin, slice, end, &k, SPEED_FOR_A_RUN};
+    struct speed_test test = {begin, slice, end, &k, b->life};
 
     return speed_measure(b->s, &test, r);
 }

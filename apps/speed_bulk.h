@@ -15,7 +15,8 @@ struct speed_bulk {
     size_t octets; /* of a piece */
     size_t n_channels;
     int corked;
-    double settle; /* seconds that nobody measures, before all others */
+    double settle; /* seconds of each side that are not measured, at first */
+    enum speed_life life;
     struct speed_between *between;
 };
 

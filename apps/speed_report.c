@@ -5,9 +5,12 @@
 
 /* mtls speed: the table, the lines of -mr, and what is said meanwhile. */
 #include "speed.h"
+#include "speed_plot.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
+
+#define LINE "%-10s %-14s %6s %-6s %6s %-17s %-7s %6s %-17s %6s %s\n"
 
 void speed_progress(const struct speed *s, const char *mode, const char *name,
                     int64_t octets)
@@ -27,9 +30,9 @@ void speed_report_begin(const struct speed *s)
         return;
     }
     printf("version: %s\n", OpenSSL_version(OPENSSL_VERSION));
-    printf("%-10s %-14s %6s  %8s %-17s %8s %-17s %-5s %-9s %7s %s\n", "mode",
-           "row", "octets", "MTLS", "(min-max)", "against", "(min-max)", "", "",
-           "ratio", "(min-max)");
+    printf(LINE, "mode", "row", "octets", "unit", "MTLS", "(min-max)",
+           "against", "", "(min-max)", "ratio", "(min-max)");
+    fflush(stdout);
 }
 
 /* Three significant digits, without an exponent. */
@@ -65,10 +68,10 @@ static void print_row(const struct speed_row *row,
 
     if (row->octets > 0)
         snprintf(octets, sizeof(octets), "%lld", (long long)row->octets);
-    printf("%-10s %-14s %6s  %8s %-17s %8s %-17s %-5s %-9s %7s %s\n", row->mode,
-           row->name, octets, number(a, mtls->median), spread(as, mtls),
-           number(b, base->median), spread(bs, base), row->unit, row->against,
-           number(c, ratio->median), spread(cs, ratio));
+    printf(LINE, row->mode, row->name, octets, row->unit,
+           number(a, mtls->median), spread(as, mtls), row->against,
+           number(b, base->median), spread(bs, base), number(c, ratio->median),
+           spread(cs, ratio));
 }
 
 void speed_report(const struct speed *s, const struct speed_row *row,
@@ -91,5 +94,7 @@ void speed_report(const struct speed *s, const struct speed_row *row,
                ratio.max);
     else
         print_row(row, &mtls, &base, &ratio);
+    if (s->plot != NULL)
+        speed_plot_row(s->plot, row, &mtls, &base, ratio.median);
     fflush(stdout);
 }

@@ -83,8 +83,6 @@ static int connect_all(struct speed_tcp *t, int n, int port)
 {
     int ok = 1;
 
-    if (t->between != NULL && (port = t->between->start(t->between, port)) == 0)
-        return 0;
     for (; ok && t->n < n; t->n += ok)
         ok = (t->fd[t->n] = speed_tcp_connect(port)) >= 0;
     if (!ok)
@@ -122,8 +120,10 @@ int speed_tcp_start(struct speed_tcp *t, int n, struct speed_between *between,
                                                             : EXIT_FAILURE);
     }
     close(listener);
+    if (between != NULL && t->pid > 0)
+        port = between->start(between, port);
     speed_pin(&t->allowed, 2 * speed_worker());
-    return t->pid > 0 && connect_all(t, n, port);
+    return t->pid > 0 && port > 0 && connect_all(t, n, port);
 }
 
 void speed_tcp_stop(struct speed_tcp *t)

@@ -13,11 +13,15 @@
 #include <sys/types.h>
 
 #define SPEED_TCP_MAX 3
+/* Seconds of a stream in which TCP, and windows, find how fast they can go. */
+#define SPEED_SETTLE 0.1
 
-/* What stands between the two; it is told the port of the other process. */
+/* A process between the two, which passes on what goes to |port|. */
 struct speed_between {
-    int (*start)(struct speed_between *b, int port); /* a port, or 0 */
+    int (*start)(struct speed_between *b, int port); /* its own port, or 0 */
     void (*stop)(struct speed_between *b);
+    pid_t pid;
+    int control;
 };
 
 struct speed_tcp {

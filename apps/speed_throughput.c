@@ -16,7 +16,9 @@ static int measure_tcp(const struct speed *s, size_t n_channels, int64_t octets,
     struct speed_bulk b = {.s = s,
                            .octets = (size_t)octets,
                            .n_channels = n_channels,
-                           .corked = corked};
+                           .corked = corked,
+                           .settle = SPEED_SETTLE,
+                           .life = SPEED_FOR_A_RUN};
     struct speed_row row = {"throughput", NULL, octets, "MB/s", "raw"};
     struct speed_result r;
     char name[32];
