@@ -120,7 +120,7 @@ class Place:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="mtls-bench.")
         self.running = []
-        self.commands = []
+        self.commands, self.files = [], {} # as one would see them in |dir|
         self.used = set()
 
     def __enter__(self):
@@ -136,6 +136,7 @@ class Place:
     def write(self, name, text):
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
+        self.files[name] = text.replace(self.dir, ".")
         return self.path(name)
 
     def free_port(self):
@@ -273,8 +274,9 @@ def positive(text):
 def arguments(what):
     """A parser of options with openssl's single dash."""
     parser = argparse.ArgumentParser(
-        description=what, allow_abbrev=False,
+        description=what, add_help=False, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-help", action="help", help="this text")
     parser.add_argument("-runs", type=positive, default=5, metavar="N",
                         help="runs of which the median is told (5)")
     parser.add_argument("-seconds", type=positive, default=2, metavar="S",

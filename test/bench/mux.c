@@ -63,20 +63,16 @@ static int pull_in(BIO *channel, struct message *m, size_t want)
 /* "once" answers and closes, "echo" goes on, "sink" reads to the end. */
 static int serve_echo(struct peer *p, int once)
 {
-    int r;
+    int r = 1;
 
-    do {
-        if (p->message.sent == p->message.len) {
-            p->message.sent = p->message.len = 0;
-            r = pull_in(p->channel, &p->message, OCTETS);
-            if (r <= 0)
-                return r;
-        }
+    if (p->message.sent == 0)
+        r = pull_in(p->channel, &p->message, OCTETS);
+    if (r > 0)
         r = push_out(p->channel, &p->message);
-        if (r <= 0)
-            return r;
-    } while (!once);
-    return -1;
+    if (r <= 0)
+        return r;
+    p->message.sent = p->message.len = 0;
+    return once ? -1 : 1;
 }
 
 static int serve_sink(struct peer *p)
@@ -106,7 +102,6 @@ static void accept_all(struct peer *peers, BIO *mtls)
         p->kind = name != NULL ? name[0] : '\0';
         if (BIO_do_handshake(channel) <= 0)
             fail("accepting a channel");
-        serve_peer(p);
     }
 }
 
@@ -153,10 +148,13 @@ static void begin(struct opener *o)
     o->open++;
 }
 
-static void on_ready(struct opener *o, struct peer *p)
+/* A read that finds nothing would send what is corked. */
+static void on_ready(struct opener *o, struct peer *p, int events)
 {
     int r = push_out(p->channel, &p->asked);
 
+    if (r > 0 && !(events & (MTLS_EVENT_READABLE | MTLS_EVENT_CLOSED)))
+        return;
     if (r > 0)
         r = pull_in(p->channel, &p->message, OCTETS);
     if (r == 0)
@@ -185,7 +183,7 @@ static void open_often(BIO *mtls, unsigned long at_once, double seconds)
             fail("the session ended");
         for (n = 0; (b = BIO_mtls_next_ready(mtls, &events)) != NULL; n++)
             if (b != mtls)
-                on_ready(&o, BIO_get_app_data(b));
+                on_ready(&o, BIO_get_app_data(b), events);
         if (r == 1 && n == 0)
             await(mtls);
     } while (o.open > 0 || samples_now() - start < seconds);

@@ -97,7 +97,6 @@ class Http:
 
 
 def measure(options):
-    """The results, and the commands of the servers."""
     with Place() as place:
         make = {
             "mtls": lambda: Pair(os.path.join(

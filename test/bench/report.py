@@ -79,7 +79,14 @@ def aims(results, targets):
 
 # --- plots -------------------------------------------------------------------
 
-COLOURS = ["#1f5fa8", "#8a8a8a", "#c9a227", "#b35c44", "#5b8c5a"]
+OURS = ("mtls", "channels", "memory")
+BLUE, OTHERS = "#1f5fa8", ["#8a8a8a", "#c9a227", "#b35c44", "#5b8c5a"]
+
+
+def colours(names):
+    """Each name with its colour; what is ours is always blue."""
+    others = iter(OTHERS)
+    return [(name, BLUE if name in OURS else next(others)) for name in names]
 
 
 def panel(results, title, who, groups, log=False):
@@ -87,7 +94,7 @@ def panel(results, title, who, groups, log=False):
     bar for each of |who|, with a line from the least to the greatest. Who has
     no figure has no bar, and the others keep their colours."""
     data, bars = [], []
-    for name, colour in zip(who, COLOURS):
+    for name, colour in colours(who):
         rows = []
         for text, cell, figure, unit in groups:
             values = column(results, name, cell, figure, unit)
@@ -110,7 +117,7 @@ def curves(title, series):
                    for at in series.values())
     plots = ", ".join(
         f"'-' using 1:2 with linespoints title '{name}' linewidth 2 "
-        f"linecolor rgb '{colour}'" for name, colour in zip(series, COLOURS))
+        f"linecolor rgb '{colour}'" for name, colour in colours(series))
     return f"""set title '{title}'
 set logscale xy; set autoscale xy; set xtics 4
 plot {plots}
@@ -165,7 +172,8 @@ def machine():
     memory = int(field("/proc/meminfo", "MemTotal").split()[0]) / 2 ** 20
     return (f"{field('/proc/cpuinfo', 'model name')}, {len(CPUS)} processors, "
             f"{memory:.0f} GiB, Linux {platform.release()}, "
-            f"TCP with {congestion}, {field('/etc/os-release', 'PRETTY_NAME')}")
+            f"TCP with {congestion}, "
+            f"{field('/etc/os-release', 'PRETTY_NAME')}")
 
 
 def version(argv, pattern):

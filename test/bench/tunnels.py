@@ -126,7 +126,8 @@ def start_ssh(tunnel):
         if not os.path.exists(rig.place.path(name)):
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f",
                  rig.place.path(name)])
-    if os.geteuid() == 0: # as the package's own service does
+    root = os.geteuid() == 0
+    if root: # as the package's own service does
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
     config = rig.place.write("sshd_config", f"""Port {port}
 ListenAddress 127.0.0.1
@@ -134,7 +135,7 @@ HostKey {rig.place.path("host")}
 PidFile none
 AuthorizedKeysFile {rig.place.path("user.pub")}
 StrictModes no
-UsePAM no
+UsePAM {"no" if root else "yes"}
 PermitRootLogin yes
 LogLevel ERROR
 """)
@@ -283,18 +284,18 @@ MEASURE = {
 
 
 def measure(options):
-    """The results, and the commands of the tunnels."""
+    """The results, and the commands and files of the tunnels."""
     with Place() as place:
         rig = Rig(place, options)
         tunnels = {name: Tunnel(name, rig).start() for name in options.who}
-        commands = place.commands[2:]
+        setup = place.commands[2:], dict(place.files)
 
         def one(cell, name, number):
             if (name, cell) in LEFT_OUT or (cell == "memory" and number > 0):
                 return None
             return MEASURE[cell](tunnels[name])
         return in_turns("tunnels", options.runs, options.only, options.who,
-                        one), commands
+                        one), setup
 
 
 # --- what is told ------------------------------------------------------------
@@ -346,18 +347,19 @@ def lines(results, who):
 
 
 def plot(results, file):
+    tunnels = [name for name in TUNNELS if name != "direct"]
     draw(file, [
-        panel(results, "iperf3, MB/s", TUNNELS,
+        panel(results, "iperf3, MB/s", tunnels,
               [("1 stream", "iperf1", "rate", 1),
                ("8 streams", "iperf8", "rate", 1)]),
-        panel(results, "connections a second", TUNNELS,
+        panel(results, "connections a second", tunnels,
               [("1 at a time", "conn1", "rate", 1),
                ("64 at a time", "conn64", "rate", 1)]),
         panel(results, "64 octets there and back, 99th percentile, µs",
-              TUNNELS,
+              tunnels,
               [("idle", "idle", "p99", 1),
                ("beside bulk data", "busy", "p99", 1)], log=True),
-        panel(results, "memory with idle connections, MiB", TUNNELS,
+        panel(results, "memory with idle connections, MiB", tunnels,
               [("1,000", "memory", "memory1000", MIB),
                ("10,000", "memory", "memory10000", MIB)], log=True),
     ])
@@ -374,7 +376,7 @@ def versions():
 def part(options, svg):
     """This part of doc/benchmarks.md: what it ran on, and the rest."""
     options.who, options.only, options.place = TUNNELS, CELLS, "ends"
-    pinned, commands = measure(options)
+    pinned, (commands, files) = measure(options)
     plot(pinned, svg)
     options.who = ["mtls", "ssh", "stunnel"]
     options.only, options.place = FREE_CELLS, "free"
@@ -385,7 +387,12 @@ def part(options, svg):
         "The same where the kernel may run any process on any processor:", "",
         *lines(free, options.who), "",
         "The tunnels, with everything in a folder of their own:", "",
-        *("    " + command for command in commands)]
+        *("    " + command for command in commands), "",
+        "stunnel-full has `sessionResume = no`. The others' files:",
+        *(line for name in ("sshd_config", "stunnel-server.conf",
+                            "stunnel-client.conf")
+          for line in ["", f"    # {name}", *(
+              "    " + text for text in files[name].splitlines())])]
 
 
 def main():
