@@ -23,14 +23,14 @@ static void unload(void)
 }
 
 /*
- * OSSL_PROVIDER_available() has openssl.cnf read, if the program has not
- * forbidden it. The fallbacks are retained, and not activated: which other
- * providers there are is the program's affair.
+ * OSSL_PROVIDER_try_load() has openssl.cnf read, if the program has not
+ * forbidden it, and takes the provider that it has activated. The fallbacks
+ * are retained, and not activated, as OSSL_PROVIDER_available() would: which
+ * other providers there are is the program's affair.
  */
 static OSSL_PROVIDER *load(void)
 {
-    if (!OSSL_PROVIDER_available(NULL, "mtls") &&
-        !OSSL_PROVIDER_add_builtin(NULL, "mtls", MTLS_provider_init))
+    if (!OSSL_PROVIDER_add_builtin(NULL, "mtls", MTLS_provider_init))
         return NULL;
     return OSSL_PROVIDER_try_load(NULL, "mtls", 1);
 }
