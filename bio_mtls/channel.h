@@ -88,6 +88,7 @@ struct mtls_channel {
     uint64_t data_in, data_out;
     uint32_t packets_in, packets_out;
     uint32_t acked_at; /* when an Acknowledgment last fell due, microseconds */
+    uint32_t spent_at; /* data_in where the credit before that ends */
     uint16_t own_half, peer_half;
     uint8_t life, tx, rx;
     uint8_t owed;
@@ -106,6 +107,8 @@ struct mtls_channel {
     unsigned int told_end : 1;   /* the reader has seen the end or the error */
     unsigned int wants_room : 1; /* a write was refused */
     unsigned int prompt : 1;     /* an Acknowledgment, within a round trip */
+    unsigned int starved : 1;    /* all credit was used, and all was read */
+    unsigned int starving : 1;   /* so it was before that Acknowledgment */
     unsigned int kicked : 1;     /* of the layer above: look again */
     unsigned int offered : 1;    /* its turn was told, and not used yet */
     unsigned int sent_back : 2;  /* how often, ... */

@@ -238,7 +238,7 @@ static int await_octets(const struct mtls_io *io, void *lent, size_t enough,
         if (c->buffer.length != 0 || c->rx != MTLS_RX_OPEN)
             continue;
         mtls_mux_send(io->mux); /* the peer may wait for what we owe */
-        if (!wait_or_retry(io))
+        if (!mtls_io_blocks(io->mux, c) || !mtls_mux_wait_octets(io->mux, c))
             return mtls_io_retry_read(io);
     }
     return 1;

@@ -112,14 +112,21 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
 }
 
 /* Half a window read within a round trip is a whole one in two. */
-int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed)
+#define WAITING_MAX 8 /* round trips */
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed,
+                          int starved)
 {
-    return tune->rtt != 0 && elapsed <= tune->rtt;
+    uint64_t most = (uint64_t)tune->rtt * (starved ? WAITING_MAX : 1);
+
+    return tune->rtt != 0 && elapsed <= most;
 }
 
-uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap)
+uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap,
+                             int starved)
 {
-    if (rx->window >= cap || mtls_flow_rx_waiting(rx) > rx->window / 4)
+    int behind = !starved && mtls_flow_rx_waiting(rx) > rx->window / 4;
+
+    if (rx->window >= cap || behind)
         return 0;
     return rx->window < cap - rx->window ? rx->window : cap - rx->window;
 }

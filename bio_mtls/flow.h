@@ -97,14 +97,19 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel);
 /*
  * mtls_flow_tune_prompt: whether |elapsed| microseconds between two
  * Acknowledgments are within a round trip, so that the window, not the reader
- * or the sender, sets the pace.
+ * or the sender, sets the pace. More time is given where the window surely
+ * does, |starved|: the sender used all of its credit, and the reader read all
+ * of that, before more came. The least round trip is one without any waiting,
+ * for a processor for example.
  */
-int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed);
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed,
+                          int starved);
 
 /*
  * mtls_flow_rx_wanted: by how much a window that sets the pace should grow: 0
  * when it is at |cap| or the reader does not keep up.
  */
-uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap);
+uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap,
+                             int starved);
 
 #endif

@@ -181,28 +181,6 @@ static void give_up_fd(struct mtls_mux *mux)
     mux->adopted = 0;
 }
 
-/* All that comes in is read, so that TLS may well read ahead of a record. */
-static void hold_ssl(struct mtls_mux *mux)
-{
-    SSL *ssl = NULL;
-
-    if (BIO_method_type(mux->next) == BIO_TYPE_SSL)
-        BIO_get_ssl(mux->next, &ssl);
-    if (ssl == NULL || !SSL_up_ref(ssl))
-        return;
-    mux->ssl = ssl;
-    mux->read_ahead = SSL_get_read_ahead(ssl);
-    SSL_set_read_ahead(ssl, 1);
-}
-
-static void let_go_of_ssl(struct mtls_mux *mux)
-{
-    if (mux->ssl != NULL)
-        SSL_set_read_ahead(mux->ssl, mux->read_ahead);
-    SSL_free(mux->ssl);
-    mux->ssl = NULL;
-}
-
 void mtls_mux_detach(struct mtls_mux *mux)
 {
     SSL *ssl = mux->shut ? mtls_mux_ssl(mux) : NULL;
@@ -212,7 +190,7 @@ void mtls_mux_detach(struct mtls_mux *mux)
         SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     mtls_session_end(mux->session);
     mtls_mux_give_up_channel(mux);
-    let_go_of_ssl(mux);
+    mtls_mux_tls_restore(mux);
     BIO_free_all(mux->next);
     mux->next = NULL;
     give_up_fd(mux); /* after BIO_f_ssl's own SSL_shutdown(), lest it block */
@@ -324,7 +302,7 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
         if (r > 0) {
             learn_role(mux);
             mtls_mux_adopt_channel(mux);
-            hold_ssl(mux);
+            mtls_mux_tls_tune(mux);
             mux->up = 1;
         } else if (!mux->blocking || !may_wait || !mtls_mux_wait(mux, NULL)) {
             return 0;

@@ -31,6 +31,7 @@ struct mtls_mux {
     BIO *filter;    /* NULL once freed */
     SSL *ssl;       /* a reference, when next is BIO_f_ssl and up */
     int read_ahead; /* as it was found there */
+    BIO *batch;     /* ours, between that and its socket; NULL none */
 
     int misconfigured; /* mtls_defaults_raise() tells why */
     int up;            /* the handshake below is done */
@@ -126,6 +127,25 @@ SSL *mtls_mux_ssl(struct mtls_mux *mux);
 
 uint64_t mtls_mux_now(void);
 
+/* --- what is asked of the TLS below (mux_tls.c) --- */
+
+/*
+ * mtls_mux_tls_tune: once the handshake is done, TLS reads ahead, and records
+ * for a socket are sent a few at a time. mtls_mux_tls_restore leaves the SSL
+ * as it was found.
+ */
+void mtls_mux_tls_tune(struct mtls_mux *mux);
+void mtls_mux_tls_restore(struct mtls_mux *mux);
+
+/* mtls_mux_tls_more: whether another record follows the next at once. */
+void mtls_mux_tls_more(const struct mtls_mux *mux, int more);
+
+/* mtls_mux_tls_held: octets gathered there that the socket did not take. */
+size_t mtls_mux_tls_held(const struct mtls_mux *mux);
+
+/* mtls_mux_holds_back: what was written may wait below for BIO_flush(). */
+int mtls_mux_holds_back(const struct mtls_mux *mux);
+
 /* --- waiting (mux_wait.c) --- */
 
 /*
@@ -134,6 +154,9 @@ uint64_t mtls_mux_now(void);
  * caller then looks again. Needs a descriptor: 0 when there is none.
  */
 int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel);
+
+/* mtls_mux_wait_octets may leave it to the caller to receive. */
+int mtls_mux_wait_octets(struct mtls_mux *mux, struct mtls_channel *channel);
 
 /* mtls_mux_wait_sent waits for the transport to take octets as well. */
 int mtls_mux_wait_sent(struct mtls_mux *mux, struct mtls_channel *channel);

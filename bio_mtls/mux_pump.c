@@ -35,6 +35,7 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
 
     if (!mux->write_failed) {
         BIO_clear_retry_flags(mux->next); /* not every type does so */
+        mtls_mux_tls_more(mux, mtls_session_more(mux->session));
         if (!BIO_write_ex(mux->next, p, len, &n)) {
             if (BIO_should_retry(mux->next))
                 return 0;
@@ -49,41 +50,24 @@ static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
     return 1;
 }
 
-/* Whether what was written may wait below: not in BIOs that are known not to.
- */
-static int may_hold_back(const struct mtls_mux *mux)
-{
-    BIO *b = mux->next;
-
-    if (mux->ssl != NULL)
-        b = SSL_get_wbio(mux->ssl);
-    switch (b != NULL ? BIO_method_type(b) : BIO_TYPE_NULL) {
-    case BIO_TYPE_SOCKET:
-    case BIO_TYPE_CONNECT:
-    case BIO_TYPE_FD:
-    case BIO_TYPE_BIO:
-    case BIO_TYPE_MEM:
-    case BIO_TYPE_NULL:
-        return 0;
-    default: /* BIO_f_buffer, or a channel of another session */
-        return 1;
-    }
-}
-
 static void flush_below(struct mtls_mux *mux)
 {
     long r = 1;
 
-    if (may_hold_back(mux))
+    if (mtls_mux_holds_back(mux))
         r = BIO_flush(mux->next);
     if (r <= 0 && BIO_should_retry(mux->next)) {
         mux->out_blocked = 1;
+        mtls_session_held(mux->session, mtls_mux_tls_held(mux));
         return;
     }
+    mtls_session_held(mux->session, 0);
     mux->flushed = mtls_session_sent(mux->session);
-    if (r <= 0 && ERR_peek_error() != 0) {
+    /* Types that know no flush fail too, without a reason. */
+    if (r <= 0 && (mux->batch != NULL || ERR_peek_error() != 0)) {
         mux->write_failed = 1;
         keep_error(mux);
+        mtls_mux_wake_all(mux);
     }
 }
 
@@ -94,10 +78,12 @@ static void send_all(struct mtls_mux *mux)
     const unsigned char *p;
     size_t len;
 
+    if (mux->flushed != before)
+        flush_below(mux);
     while (!mux->out_blocked &&
            (p = mtls_session_send_buf(mux->session, &len)) != NULL)
         mux->out_blocked = !send_some(mux, p, len);
-    if (mux->flushed != mtls_session_sent(mux->session))
+    if (!mux->out_blocked && mux->flushed != mtls_session_sent(mux->session))
         flush_below(mux);
     if (mtls_session_sent(mux->session) != before)
         mtls_mux_wake_sent(mux);

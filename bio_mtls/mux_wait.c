@@ -17,6 +17,13 @@
 
 #define AT_A_TIME (64 * 1024) /* octets, before those who wait may look */
 
+enum wait_for {
+    FOR_CHANGE,
+    FOR_OCTETS, /* the caller receives them, when nobody else waits */
+    FOR_SENT,
+    FOR_WAKE /* without polling */
+};
+
 struct mtls_waiter {
     struct mtls_list all;          /* link in mux->sleepers */
     struct mtls_waiter *next_here; /* others at the same channel */
@@ -142,7 +149,8 @@ static int poll_descriptor(int fd, int wake_fd, int events, int timeout)
     return fds[0].revents != 0;
 }
 
-static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
+/* A lone reader does the I/O itself, into its own memory. */
+static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w, int reader)
 {
     int fd = mtls_mux_fd(mux), wake_fd = mux->wake_fd, ready = 1;
     int in_more = mux->up && mux->in_more;
@@ -158,6 +166,8 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w)
         mtls_mux_wait_below(mux, events & POLLOUT);
     pthread_mutex_lock(&mux->lock);
     mux->poller = NULL;
+    if (mux->up && reader && mtls_list_empty(&mux->sleepers))
+        return;
     if (mux->up && (mux->in_more || in_more || ready)) {
         mtls_mux_send(mux);
         mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, AT_A_TIME);
@@ -182,9 +192,9 @@ static struct mtls_waiter **list_of(struct mtls_mux *mux,
 }
 
 static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
-                   int may_poll, int for_sent)
+                   enum wait_for what)
 {
-    struct mtls_waiter w = {.for_sent = for_sent};
+    struct mtls_waiter w = {.for_sent = what == FOR_SENT};
     struct mtls_waiter **at = list_of(mux, channel);
 
     if (pthread_cond_init(&w.cond, NULL) != 0)
@@ -192,12 +202,12 @@ static int wait_as(struct mtls_mux *mux, struct mtls_channel *channel,
     mtls_list_init(&w.all);
     w.next_here = *at;
     *at = &w;
-    mux->sent_waiters += (unsigned int)for_sent;
-    if (may_poll && mux->poller == NULL)
-        poll_once(mux, &w);
+    mux->sent_waiters += (unsigned int)w.for_sent;
+    if (what != FOR_WAKE && mux->poller == NULL)
+        poll_once(mux, &w, what == FOR_OCTETS);
     else
         sleep_on(mux, &w);
-    mux->sent_waiters -= (unsigned int)for_sent;
+    mux->sent_waiters -= (unsigned int)w.for_sent;
     for (at = list_of(mux, channel); *at != NULL; at = &(*at)->next_here) {
         if (*at == &w) {
             *at = w.next_here;
@@ -222,17 +232,22 @@ static int can_poll(struct mtls_mux *mux)
 
 int mtls_mux_wait(struct mtls_mux *mux, struct mtls_channel *channel)
 {
-    return can_poll(mux) && wait_as(mux, channel, 1, 0);
+    return can_poll(mux) && wait_as(mux, channel, FOR_CHANGE);
+}
+
+int mtls_mux_wait_octets(struct mtls_mux *mux, struct mtls_channel *channel)
+{
+    return can_poll(mux) && wait_as(mux, channel, FOR_OCTETS);
 }
 
 int mtls_mux_wait_sent(struct mtls_mux *mux, struct mtls_channel *channel)
 {
-    return can_poll(mux) && wait_as(mux, channel, 1, 1);
+    return can_poll(mux) && wait_as(mux, channel, FOR_SENT);
 }
 
 void mtls_mux_sleep(struct mtls_mux *mux)
 {
-    wait_as(mux, NULL, 0, 0);
+    wait_as(mux, NULL, FOR_WAKE);
 }
 
 void mtls_mux_lock(struct mtls_mux *mux)

@@ -83,6 +83,13 @@ const unsigned char *mtls_session_send_buf(struct mtls_session *session,
                                            size_t *len);
 void mtls_session_send_ack(struct mtls_session *session, size_t n);
 
+/* mtls_session_more: something will follow what send_buf has lent. */
+int mtls_session_more(const struct mtls_session *session);
+
+/* mtls_session_held: so much of what the transport took waits there, and is
+ * less to wait here. */
+void mtls_session_held(struct mtls_session *session, size_t n);
+
 /* Octets and packets that are still to be sent. */
 int mtls_session_wants_write(const struct mtls_session *session);
 uint64_t mtls_session_queued(const struct mtls_session *session); /* ever */

@@ -72,6 +72,7 @@ struct mtls_session {
     struct mtls_list ready, next_round;
     unsigned int draft_count;
     size_t draft_octets;
+    size_t held;   /* octets that the transport took, and could not send */
     uint16_t turn; /* counts those who had it */
     uint32_t asked, backlog_count;
     struct mtls_flow_tune tune;

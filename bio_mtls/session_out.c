@@ -64,7 +64,8 @@ static int put_at_once(struct mtls_channel *c, const void *data, size_t len)
 
     if (len > mtls_flow_tx_limit(&c->out) || size > MTLS_RECORD_SIZE ||
         !mtls_channel_sends(c) || (c->owed & MTLS_OWE_SUCCESS) ||
-        c->draft != NULL || s->draft_count != 0 || !mtls_list_empty(&s->turns))
+        c->draft != NULL || s->draft_count != 0 || s->held != 0 ||
+        !mtls_list_empty(&s->turns))
         return 0;
     if (s->out.count != 0 && !mtls_records_tail_fits(&s->out, size))
         return 0;

@@ -209,6 +209,20 @@ void mtls_session_send_ack(struct mtls_session *s, size_t n)
     mtls_session_room_freed(s);
 }
 
+int mtls_session_more(const struct mtls_session *s)
+{
+    return s->out.count > 1;
+}
+
+void mtls_session_held(struct mtls_session *s, size_t n)
+{
+    size_t before = s->held;
+
+    s->held = n;
+    if (n < before)
+        mtls_session_room_freed(s);
+}
+
 int mtls_session_wants_write(const struct mtls_session *s)
 {
     return s->out.head != NULL || s->answers_count != 0 ||

@@ -19,7 +19,7 @@ void mtls_session_grow(struct mtls_channel *c)
     uint32_t more = 0, max_packet;
 
     if (c->prompt)
-        more = mtls_flow_rx_wanted(&c->in, s->config.max_window);
+        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, c->starving);
     if (more > most)
         more = (uint32_t)most;
     if (more == 0)
@@ -41,7 +41,10 @@ static void acknowledge(struct mtls_channel *c)
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
-    c->prompt = mtls_flow_tune_prompt(&s->tune, elapsed) != 0;
+    c->starving = c->starved;
+    c->starved = 0;
+    c->prompt = mtls_flow_tune_prompt(&s->tune, elapsed, c->starving) != 0;
+    c->spent_at = (uint32_t)(c->data_in + coming + c->in.granted);
     c->acked_at = (uint32_t)now;
     c->owed |= MTLS_OWE_ACK;
     if (!mtls_list_linked(&c->owing))
@@ -53,6 +56,8 @@ void mtls_session_was_read(struct mtls_channel *c, size_t n)
     struct mtls_session *s = c->session;
 
     mtls_flow_rx_read(&c->in, (uint32_t)n);
+    if (c->buffer.length == 0 && (uint32_t)c->data_in == c->spent_at)
+        c->starved = 1;
     if (!mtls_channel_receives(c))
         s->stats.window_memory -= mtls_flow_rx_close(&c->in);
     else if (!(c->owed & MTLS_OWE_ACK) && mtls_flow_rx_due(&c->in))

@@ -23,14 +23,15 @@ struct mtls_channel *mtls_session_first_in_turn(const struct mtls_session *s)
                : mtls_list_item(s->turns.next, struct mtls_channel, turn);
 }
 
-/* How many records data may fill: less what drafts will. */
+/* How many records data may fill: less what drafts will, or wait below. */
 unsigned int mtls_session_data_limit(const struct mtls_session *s)
 {
-    size_t drafts = (s->draft_octets + MTLS_RECORD_SIZE - 1) / MTLS_RECORD_SIZE;
+    size_t less =
+        (s->draft_octets + s->held + MTLS_RECORD_SIZE - 1) / MTLS_RECORD_SIZE;
 
-    if (s->draft_count >= MTLS_DRAFTS_MAX || drafts > MTLS_QUEUE_DATA)
+    if (s->draft_count >= MTLS_DRAFTS_MAX || less > MTLS_QUEUE_DATA)
         return 0;
-    return MTLS_QUEUE_DATA - (unsigned int)drafts;
+    return MTLS_QUEUE_DATA - (unsigned int)less;
 }
 
 static int has_room(const struct mtls_session *s)

@@ -255,16 +255,21 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
         uint64_t elapsed;
         uint32_t wanted;
         const char *why;
+        int starved;
     } rows[] = {
-        {100, 1000, 0, 16000, 50, 1000, "doubles"},
-        {100, 1000, 250, 16000, 100, 1000, "a quarter unread is keeping up"},
-        {100, 1000, 251, 16000, 50, 0, "the reader falls behind"},
-        {100, 1000, 0, 16000, 101, 0, "the sender is slow"},
-        {0, 1000, 0, 16000, 50, 0, "the round trip is unknown"},
-        {100, 1000, 0, 1500, 50, 500, "up to the cap"},
-        {100, 1000, 0, 1000, 50, 0, "at the cap"},
-        {100, 1000, 0, 900, 50, 0, "over the cap"},
-        {100, UINT32_MAX - 1, 0, UINT32_MAX, 50, 1, "up to 2^32-1"}};
+        {100, 1000, 0, 16000, 50, 1000, "doubles", 0},
+        {100, 1000, 250, 16000, 100, 1000, "a quarter unread is keeping up", 0},
+        {100, 1000, 251, 16000, 50, 0, "the reader falls behind", 0},
+        {100, 1000, 0, 16000, 101, 0, "the sender is slow", 0},
+        {0, 1000, 0, 16000, 50, 0, "the round trip is unknown", 0},
+        {0, 1000, 0, 16000, 50, 0, "so it is for one that starves", 1},
+        {100, 1000, 0, 16000, 800, 1000, "the sender had to wait", 1},
+        {100, 1000, 0, 16000, 801, 0, "not for this reader, it seems", 1},
+        {100, 1000, 251, 16000, 800, 1000, "what waits came since", 1},
+        {100, 1000, 0, 1500, 50, 500, "up to the cap", 0},
+        {100, 1000, 0, 1000, 50, 0, "at the cap", 0},
+        {100, 1000, 0, 900, 50, 0, "over the cap", 0},
+        {100, UINT32_MAX - 1, 0, UINT32_MAX, 50, 1, "up to 2^32-1", 0}};
 
     for (size_t i = 0; i < core_count(rows); i++) {
         struct mtls_flow_tune tune = tune_of(rows[i].rtt);
@@ -273,8 +278,8 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
 
         mtls_flow_rx_init(&rx, rows[i].window, rows[i].window);
         mtls_flow_rx_packet(&rx, rows[i].unread);
-        wanted = mtls_flow_tune_prompt(&tune, rows[i].elapsed)
-                     ? mtls_flow_rx_wanted(&rx, rows[i].cap)
+        wanted = mtls_flow_tune_prompt(&tune, rows[i].elapsed, rows[i].starved)
+                     ? mtls_flow_rx_wanted(&rx, rows[i].cap, rows[i].starved)
                      : 0;
         ck_assert_msg(wanted == rows[i].wanted, "%s", rows[i].why);
     }

@@ -73,13 +73,19 @@ static int fault_write(BIO *b, const char *data, size_t len, size_t *n)
 static long fault_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
     const struct fault_plan *plan = BIO_get_data(b);
+    long r;
 
     if (cmd == BIO_C_GET_FD && plan->fd != 0) {
         if (ptr != NULL)
             *(int *)ptr = plan->fd;
         return plan->fd;
     }
-    return BIO_next(b) == NULL ? 0 : BIO_ctrl(BIO_next(b), cmd, num, ptr);
+    if (BIO_next(b) == NULL)
+        return 0;
+    r = BIO_ctrl(BIO_next(b), cmd, num, ptr);
+    if (cmd == BIO_C_DO_STATE_MACHINE || cmd == BIO_CTRL_FLUSH)
+        BIO_copy_next_retry(b);
+    return r;
 }
 
 BIO *fault_bio_new(struct fault_plan *plan)

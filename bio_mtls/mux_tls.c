@@ -1,0 +1,116 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * What is asked of the TLS below. A system call a record is what OpenSSL
+ * costs over a socket: two to read one, one to write it. The session reads all
+ * that there is and knows what it will write next, so that TLS may read ahead,
+ * and records be gathered below it.
+ */
+#include "mux.h"
+
+#include "bio_batch.h"
+
+#define READ_AHEAD (2 * 16384 + 4096) /* octets: a move in there costs too */
+
+/* BIOs that go on to a system call with each write. */
+static int is_socket(const BIO *b)
+{
+    switch (BIO_method_type(b)) {
+    case BIO_TYPE_SOCKET:
+    case BIO_TYPE_CONNECT:
+    case BIO_TYPE_FD:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static void gather(struct mtls_mux *mux)
+{
+    BIO *out = SSL_get_wbio(mux->ssl), *batch;
+
+    if (out == NULL || !is_socket(out) || BIO_get_ktls_send(out) ||
+        (batch = mtls_batch_new()) == NULL)
+        return;
+    if (!BIO_up_ref(out)) {
+        BIO_free(batch);
+        return;
+    }
+    BIO_push(batch, out);
+    SSL_set0_wbio(mux->ssl, batch);
+    mux->batch = batch;
+}
+
+/* What it still holds could not be sent: then it stays, since order counts. */
+static void stop_gathering(struct mtls_mux *mux)
+{
+    BIO *batch = mux->batch, *out;
+
+    mux->batch = NULL;
+    if (batch == NULL || SSL_get_wbio(mux->ssl) != batch)
+        return;
+    if (BIO_flush(batch) <= 0 || (out = BIO_next(batch)) == NULL ||
+        !BIO_up_ref(out))
+        return;
+    SSL_set0_wbio(mux->ssl, out);
+}
+
+void mtls_mux_tls_tune(struct mtls_mux *mux)
+{
+    SSL *ssl = NULL;
+
+    if (BIO_method_type(mux->next) != BIO_TYPE_SSL ||
+        BIO_get_ssl(mux->next, &ssl) <= 0 || ssl == NULL || SSL_is_dtls(ssl) ||
+        !SSL_up_ref(ssl))
+        return;
+    mux->ssl = ssl;
+    mux->read_ahead = SSL_get_read_ahead(ssl);
+    SSL_set_read_ahead(ssl, 1);
+    SSL_set_default_read_buffer_len(ssl, READ_AHEAD);
+    SSL_free_buffers(ssl); /* made anew with that size, if they are empty */
+    gather(mux);
+}
+
+void mtls_mux_tls_restore(struct mtls_mux *mux)
+{
+    if (mux->ssl == NULL)
+        return;
+    SSL_set_read_ahead(mux->ssl, mux->read_ahead);
+    stop_gathering(mux);
+    SSL_free(mux->ssl);
+    mux->ssl = NULL;
+}
+
+void mtls_mux_tls_more(const struct mtls_mux *mux, int more)
+{
+    if (mux->batch != NULL)
+        mtls_batch_more(mux->batch, more);
+}
+
+size_t mtls_mux_tls_held(const struct mtls_mux *mux)
+{
+    return mux->batch != NULL ? mtls_batch_waiting(mux->batch) : 0;
+}
+
+int mtls_mux_holds_back(const struct mtls_mux *mux)
+{
+    BIO *b = mux->next;
+
+    if (mux->ssl != NULL)
+        b = SSL_get_wbio(mux->ssl);
+    if (b == NULL || is_socket(b))
+        return 0;
+    if (b == mux->batch)
+        return mtls_batch_waiting(b) != 0;
+    switch (BIO_method_type(b)) {
+    case BIO_TYPE_BIO:
+    case BIO_TYPE_MEM:
+    case BIO_TYPE_NULL:
+        return 0;
+    default: /* BIO_f_buffer, or a channel of another session */
+        return 1;
+    }
+}
