@@ -45,7 +45,7 @@ static const struct option options_speed[] = {
      "relay: send for so long before anything is measured (5)", 0, 3600000},
     {NULL, OPTION_HEADING, 0, NULL, "TLS", 0, 0},
     {"tls1_2", OPTION_FLAG, AT(tls1_2), NULL, "TLS 1.2", 0, 0},
-    {"tls1_3", OPTION_FLAG, AT(tls1_3), NULL, "TLS 1.3 (always so)", 0, 0},
+    {"tls1_3", OPTION_FLAG, AT(tls1_3), NULL, "TLS 1.3 (so it is anyway)", 0, 0},
     {"cipher", OPTION_CONF, 0, "LIST",
      "of TLS 1.2 (ECDHE-ECDSA-AES128-GCM-SHA256)", 0, 0},
     {"ciphersuites", OPTION_CONF, 0, "LIST",

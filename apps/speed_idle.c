@@ -46,14 +46,14 @@ struct idle {
 static double resident(void)
 {
     FILE *f = fopen("/proc/self/statm", "r");
-    long pages[2] = {0, 0};
+    char line[80] = "";
+    const char *pages = line;
 
-    if (f != NULL) {
-        if (fscanf(f, "%ld %ld", &pages[0], &pages[1]) != 2)
-            pages[1] = 0;
+    if (f != NULL && fgets(line, sizeof(line), f) != NULL)
+        pages += strcspn(line, " "); /* past those that are not */
+    if (f != NULL)
         fclose(f);
-    }
-    return (double)pages[1] * (double)sysconf(_SC_PAGESIZE);
+    return strtod(pages, NULL) * (double)sysconf(_SC_PAGESIZE);
 }
 
 /*

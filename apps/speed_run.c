@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #define PAGE 4096
+#define STEP 2544 /* malloc() aligns to 16 */
 
 struct worker {
     pid_t pid;
@@ -47,12 +48,12 @@ static enum speed_side side_of(int slice)
     return slice % 2 == 0 ? SPEED_BASE : SPEED_MTLS;
 }
 
-/* Moves what will be allocated, relative to pages; the same in each |run|. */
+/* Moves what will be allocated by another part of a page in each run. */
 static void move_heap(int run)
 {
-    size_t step = (size_t)run * PAGE * 5 / 8; /* by and by all over a page */
-    void *pad = malloc((step + step / PAGE * 16) % PAGE + 16);
+    static void *pad;
 
+    pad = malloc(16 + (size_t)run * STEP % PAGE);
     if (pad != NULL)
         memset(pad, 0, 16);
 }

@@ -44,7 +44,7 @@ usage stray s_client -connect localhost:1 stray
 
 # The help text and the manual page tell the same options.
 manual=$here/../../doc/man1
-for command in s_server s_client; do
+for command in s_server s_client speed; do
     "$tool" $command -help >"$dir/help" 2>&1
     is "$command -help: status" "$?" 0
     is "$command -help and its manual page" \
