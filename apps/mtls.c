@@ -4,6 +4,7 @@
  */
 
 #include "commands.h"
+#include "configured.h"
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -84,7 +85,7 @@ int main(int argc, char *argv[])
 {
     const char *name;
 
-    if (!fill_standard_descriptors())
+    if (!fill_standard_descriptors() || !configured_init())
         return EXIT_FAILURE;
     if (argc < 2)
         return show_usage(stderr, EXIT_USAGE);

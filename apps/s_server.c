@@ -6,6 +6,7 @@
 /* mtls s_server: accepts sessions and connects their channels. */
 #include "allow.h"
 #include "commands.h"
+#include "configured.h"
 #include "echo.h"
 #include "link.h"
 #include "listen.h"
@@ -31,7 +32,8 @@ static const struct option options_server[] = {
     {"allow", OPTION_LIST, AT(allow), "DEST",
      "where channels may go: HOST:PORT, HOST:*, CIDR, CIDR:PORT,\n"
      "[V6]:PORT, *:PORT, *:*, unix:/path; may be repeated.\n"
-     "Without it loopback alone, with it only what is named", 0, 0},
+     "Only what is named; without it, what openssl.cnf names, or else\n"
+     "loopback", 0, 0},
     {"echo", OPTION_FLAG, AT(echo), NULL,
      "answer every channel itself, with what it sends", 0, 0},
     {"sessions_max", OPTION_NUMBER, AT(sessions_max), "N",
@@ -170,7 +172,7 @@ static void start(struct server *s, const struct endpoint *where)
 {
     s->app.status = EXIT_FAILURE;
     s->ctx = tls_conf_new(&s->o, 1);
-    if (s->ctx != NULL)
+    if (s->ctx != NULL && (s->o.allow.n > 0 || configured_allow(s->allow)))
         s->listener = listener_new(&s->app, where, "sessions", on_accept, s);
     if (s->listener == NULL) {
         app_quit(&s->app);

@@ -6,6 +6,7 @@
 #include "tls_conf.h"
 
 #include "addr.h"
+#include "configured.h"
 #include "report.h"
 
 #include <errno.h>
@@ -317,7 +318,7 @@ SSL_CTX *tls_conf_new(const struct options *o, int server)
     struct conf *conf = NULL;
     SSL_CTX *ctx;
 
-    if (!load_providers(o))
+    if (!load_providers(o) || !configured_check())
         return NULL;
     ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
     if (ctx == NULL || (conf = attach_conf(ctx)) == NULL) {
