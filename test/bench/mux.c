@@ -20,6 +20,7 @@
 #include "samples.h"
 #include <mtls/bio_mtls.h>
 #include <openssl/err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -370,6 +371,7 @@ int main(int argc, char *argv[])
 {
     const char *mode = argc > 1 ? argv[1] : "";
 
+    signal(SIGPIPE, SIG_IGN); /* a client that has gone */
     if (argc == 4 && strcmp(mode, "server") == 0) {
         SSL_CTX *ctx = server_context(argv[2], argv[3]);
         int listener = listen_somewhere();

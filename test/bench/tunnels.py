@@ -217,6 +217,8 @@ def connect(tunnel, at_once):
     rig = tunnel.rig
     found = figures(run([rig.load, "connect", str(tunnel.echo), str(at_once),
                          str(rig.seconds / 2)], rig.near))
+    if found["failed"] > found["count"] / 100:
+        raise Failed(f"{found['failed']:.0f} connections failed")
     if found["failed"]:
         say(f"{tunnel.name}: {found['failed']:.0f} connections failed")
     return found
