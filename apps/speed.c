@@ -104,7 +104,7 @@ static int run_modes(struct speed *s)
         speed_report_begin(s);
     for (size_t i = 0; ok && i < N_MODES; i++)
         if (wanted(s, modes[i].name) && (s->multi == 1 || modes[i].adds_up))
-            ok = modes[i].run(s);
+            ok = modes[i].run(s) && !ferror(stdout);
     return ok && (s->plot == NULL || speed_plot_draw(s->plot));
 }
 

@@ -123,11 +123,14 @@ static int write_lent(struct speed_pour *t)
     return BIO_flush(t->near[0]) > 0;
 }
 
+/* Each on the next channel. */
 static int write_pieces(struct speed_pour *t, size_t pieces)
 {
-    for (size_t i = 0, at = 0; i < pieces; i++, at = at + 1 < t->n ? at + 1 : 0)
-        if (!write_piece(t, t->near[at]))
+    for (; pieces > 0; pieces--) {
+        if (!write_piece(t, t->near[t->next]))
             return 0;
+        t->next = t->next + 1 < t->n ? t->next + 1 : 0;
+    }
     return BIO_flush(t->pair->client) > 0;
 }
 

@@ -25,7 +25,7 @@ struct speed_pour {
     const struct speed_pair *pair;
     BIO *const *near; /* channels, or the SSL BIOs of the pair themselves */
     BIO *const *far;
-    size_t n;
+    size_t n, next; /* how many; the one that is written to next */
     enum speed_way way;
     size_t octets; /* of a piece */
     const char *piece;
