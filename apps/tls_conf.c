@@ -160,18 +160,37 @@ static int set_alpn(struct conf *conf, const char *list)
     return 1;
 }
 
+/* Those of -provider, for as long as there is a context. */
+static OSSL_PROVIDER **loaded;
+static size_t n_loaded;
+
+static void unload_providers(void)
+{
+    while (n_loaded > 0)
+        OSSL_PROVIDER_unload(loaded[--n_loaded]);
+    free(loaded);
+    loaded = NULL;
+}
+
 static int load_providers(const struct options *o)
 {
+    loaded = calloc(o->providers.n + 1, sizeof(OSSL_PROVIDER *));
+    if (loaded == NULL) {
+        report_error("no memory");
+        return 0;
+    }
     if (o->provider_path != NULL &&
         !OSSL_PROVIDER_set_default_search_path(NULL, o->provider_path)) {
         report_error("-provider-path %s can't be used", o->provider_path);
         return 0;
     }
     for (size_t i = 0; i < o->providers.n; i++) {
-        if (OSSL_PROVIDER_load(NULL, o->providers.at[i]) == NULL) {
+        loaded[n_loaded] = OSSL_PROVIDER_load(NULL, o->providers.at[i]);
+        if (loaded[n_loaded] == NULL) {
             report_error("-provider %s can't be loaded", o->providers.at[i]);
             return 0;
         }
+        n_loaded++;
     }
     return 1;
 }
@@ -340,6 +359,7 @@ void tls_conf_free(SSL_CTX *ctx)
     struct conf *conf = ctx != NULL ? conf_of(ctx) : NULL;
 
     SSL_CTX_free(ctx);
+    unload_providers();
     if (conf == NULL)
         return;
     BIO_free(conf->keylog);
