@@ -41,11 +41,13 @@ enum speed_life {
     SPEED_FOR_ALL
 };
 
-/* What a test can do. Each returns 1, or 0 when it has said what is wrong. */
+/*
+ * What a test can do. Each returns 1, or 0 when it has said what is wrong. What
+ * begin() makes goes with the process that it is made in.
+ */
 struct speed_test {
     int (*begin)(void *state);
     int (*slice)(void *state, enum speed_side side, double metrics[]);
-    void (*end)(void *state); /* also after a begin that failed */
     void *state;
     enum speed_life life;
 };

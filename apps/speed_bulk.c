@@ -173,24 +173,10 @@ static int begin(void *state)
                                  send_for(k, SPEED_MTLS, k->b->settle, &told));
 }
 
-/* The other process goes first, so that nobody waits for it. */
-static void end(void *state)
-{
-    struct bulk *k = state;
-
-    speed_tcp_stop(&k->tcp);
-    for (size_t i = 0; k->lanes != NULL && i < k->b->n_channels; i++)
-        BIO_free(k->lanes[i]);
-    for (int i = 0; i < 2; i++)
-        BIO_free_all(k->top[i]);
-    free(k->lanes);
-    free(k->piece);
-}
-
 int speed_bulk_measure(const struct speed_bulk *b, struct speed_result *r)
 {
     struct bulk k = {.b = b};
-    struct speed_test test = {begin, slice, end, &k, b->life};
+    struct speed_test test = {begin, slice, &k, b->life};
 
     return speed_measure(b->s, &test, r);
 }

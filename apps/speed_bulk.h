@@ -17,7 +17,7 @@ struct speed_bulk {
     int corked;
     double settle; /* seconds of each side that are not measured, at first */
     enum speed_life life;
-    struct speed_between *between;
+    int (*between)(int port); /* see speed_tcp.h */
 };
 
 /* What speed_bulk_measure() yields. */

@@ -10,7 +10,9 @@
 #include "speed_delay.h"
 
 #include "report.h"
+#include "speed.h"
 #include "speed_process.h"
+#include "speed_tcp.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -187,28 +189,20 @@ static int join_all(int listener, int port)
     return relay(lanes, 2 * SPEED_DELAY_MAX);
 }
 
-static int start(struct speed_between *b, int port)
+int speed_delay(int port)
 {
     int own;
     int listener = speed_tcp_listen(&own);
+    int control;
+    pid_t pid;
 
     if (listener < 0) {
         report_error("can't listen on loopback: %s", strerror(errno));
         return 0;
     }
-    b->pid = speed_fork(&b->control);
-    if (b->pid == 0)
+    pid = speed_fork(&control);
+    if (pid == 0)
         _exit(join_all(listener, port) ? EXIT_SUCCESS : EXIT_FAILURE);
     close(listener);
-    return b->pid > 0 ? own : 0;
-}
-
-static void stop(struct speed_between *b)
-{
-    speed_join(&b->pid, &b->control);
-}
-
-struct speed_between speed_delay(void)
-{
-    return (struct speed_between){.start = start, .stop = stop};
+    return pid > 0 ? own : 0;
 }

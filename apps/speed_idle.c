@@ -146,7 +146,7 @@ static int make_lists(struct idle *d)
     return 1;
 }
 
-static int memory_begin(void *state)
+static int begin(void *state)
 {
     struct idle *d = state;
 
@@ -154,7 +154,7 @@ static int memory_begin(void *state)
            speed_pair_handshake(&d->pair);
 }
 
-static int memory_slice(void *state, enum speed_side side, double metrics[])
+static int slice(void *state, enum speed_side side, double metrics[])
 {
     struct idle *d = state;
     double before[2] = {heap(), resident()};
@@ -166,17 +166,10 @@ static int memory_slice(void *state, enum speed_side side, double metrics[])
     return 1;
 }
 
-/* The process ends with it, and with it all that is there. */
-static void memory_end(void *state)
-{
-    (void)state;
-}
-
 static int measure_memory(const struct speed *s, size_t n)
 {
     struct idle d = {.s = s, .n = n};
-    struct speed_test test = {memory_begin, memory_slice, memory_end, &d,
-                              SPEED_FOR_A_SLICE};
+    struct speed_test test = {begin, slice, &d, SPEED_FOR_A_SLICE};
     struct speed_row row = {"idle", NULL, 0, "octets", "ssl"};
     struct speed_result r;
     char name[32];

@@ -310,20 +310,6 @@ static int begin(void *state)
            (l->bulk[SPEED_MTLS] = open_channel(l)) != NULL;
 }
 
-static void end(void *state)
-{
-    struct latency *l = state;
-
-    speed_tcp_stop(&l->tcp);
-    for (int i = 0; i < 2; i++) {
-        BIO_free_all(l->ping[i]);
-        BIO_free_all(l->bulk[i]);
-    }
-    BIO_free_all(l->mtls);
-    free(l->piece);
-    free(l->answers);
-}
-
 int speed_latency(const struct speed *s)
 {
     static const struct {
@@ -339,7 +325,7 @@ int speed_latency(const struct speed *s)
         {BULK_KEPT, {"latency", "bulk-kept", PIECE, "share", "raw"}},
     };
     struct latency l = {.s = s};
-    struct speed_test test = {begin, slice, end, &l, SPEED_FOR_A_RUN};
+    struct speed_test test = {begin, slice, &l, SPEED_FOR_A_RUN};
     struct speed_result r;
 
     speed_progress(s, "latency", "ping", MESSAGE);

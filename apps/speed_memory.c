@@ -79,26 +79,12 @@ static int begin(void *state)
            BIO_mtls_set_cork(m->pairs[SPEED_MTLS].client, 1) > 0;
 }
 
-static void end(void *state)
-{
-    struct memory *m = state;
-
-    if (m->near != NULL && m->far != NULL && m->pairs[SPEED_MTLS].client)
-        speed_pair_close(&m->pairs[SPEED_MTLS], m->near, m->far, m->n_channels);
-    for (int i = 0; i < 2; i++)
-        speed_pair_free(&m->pairs[i]);
-    free(m->near);
-    free(m->far);
-    free(m->piece);
-    free(m->room);
-}
-
 static int measure(const struct speed *s, const char *name, enum speed_way way,
                    size_t n_channels, int64_t octets)
 {
     struct memory m = {
         .s = s, .octets = (size_t)octets, .way = way, .n_channels = n_channels};
-    struct speed_test test = {begin, slice, end, &m, SPEED_FOR_A_RUN};
+    struct speed_test test = {begin, slice, &m, SPEED_FOR_A_RUN};
     struct speed_row row = {"throughput", name, octets, "MB/s", "raw"};
     struct speed_result r;
 

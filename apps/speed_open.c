@@ -122,19 +122,10 @@ static int begin(void *state)
            (!o->resume || connect_once(o));
 }
 
-static void end(void *state)
-{
-    struct open *o = state;
-
-    speed_pair_free(&o->mtls);
-    SSL_SESSION_free(o->session);
-    o->session = NULL;
-}
-
 static int measure(const struct speed *s, size_t n, int resume)
 {
     struct open o = {.s = s, .n = n, .resume = resume};
-    struct speed_test test = {begin, slice, end, &o, SPEED_FOR_A_RUN};
+    struct speed_test test = {begin, slice, &o, SPEED_FOR_A_RUN};
     struct speed_row row = {"open", NULL, 0, "/s", resume ? "resumed" : "full"};
     struct speed_result r;
     char name[32];

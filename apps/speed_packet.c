@@ -92,26 +92,10 @@ static int slice(void *state, enum speed_side side, double metrics[])
     return seconds > 0;
 }
 
-static void end(void *state)
-{
-    struct packet *k = state;
-
-    for (int i = 0; i < 2; i++) {
-        struct session *d = &k->sessions[i];
-
-        if (d->near != NULL && d->far != NULL)
-            speed_pair_close(&d->pair, d->near, d->far, d->n);
-        speed_pair_free(&d->pair);
-        free(d->near);
-        free(d->far);
-    }
-    free(k->room);
-}
-
 static int measure(const struct speed *s, const char *name, int roomy)
 {
     struct packet k = {.s = s, .roomy = roomy};
-    struct speed_test test = {begin, slice, end, &k, SPEED_FOR_A_RUN};
+    struct speed_test test = {begin, slice, &k, SPEED_FOR_A_RUN};
     struct speed_row row = {"idle", name, PIECE, "ns", "few"};
     struct speed_result r;
 

@@ -103,9 +103,3 @@ void speed_pin(const cpu_set_t *allowed, int n)
         }
     }
 }
-
-void speed_unpin(const cpu_set_t *allowed)
-{
-    if (CPU_COUNT(allowed) > 1)
-        sched_setaffinity(0, sizeof(*allowed), allowed);
-}

@@ -13,7 +13,8 @@
 
 /*
  * speed_fork is fork(), with a socket between the two in |*fd|. The child does
- * not outlive its parent, and has to leave by _exit(). -1 with a message.
+ * not outlive its parent, so that nobody has to end it, and has to leave by
+ * _exit(). -1 with a message.
  */
 pid_t speed_fork(int *fd);
 
@@ -26,10 +27,9 @@ int speed_put(int fd, const void *in, size_t len);
 
 /*
  * speed_pin puts this process on the |n|th of the processors that |allowed|
- * holds, the first again after the last. speed_unpin lets it use all of them.
+ * holds, the first again after the last.
  */
 void speed_pin(const cpu_set_t *allowed, int n);
-void speed_unpin(const cpu_set_t *allowed);
 cpu_set_t speed_processors(void);
 
 #endif

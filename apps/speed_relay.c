@@ -16,14 +16,13 @@
 
 int speed_relay(const struct speed *s)
 {
-    struct speed_between between = speed_delay();
     struct speed_bulk b = {.s = s,
                            .octets =
                                s->o.bytes > 0 ? (size_t)s->o.bytes : PIECE,
                            .n_channels = 1,
                            .settle = s->o.settle >= 0 ? s->o.settle : SETTLE,
                            .life = SPEED_FOR_ALL,
-                           .between = &between};
+                           .between = speed_delay};
     struct speed_row row = {"relay", "one-channel", (int64_t)b.octets, "MB/s",
                             "raw"};
     struct speed_result r;

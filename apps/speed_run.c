@@ -72,7 +72,6 @@ static int work(const struct speed_test *t, int run, int fd)
         ok = t->slice(t->state, side, metrics) &&
              speed_put(fd, metrics, sizeof(metrics));
     }
-    t->end(t->state);
     return ok;
 }
 

@@ -100,53 +100,38 @@ static int accept_all(struct speed_tcp *t, int n, int listener)
     return ok;
 }
 
-int speed_tcp_start(struct speed_tcp *t, int n, struct speed_between *between,
+int speed_tcp_start(struct speed_tcp *t, int n, int (*between)(int port),
                     int (*serve)(struct speed_tcp *t, void *state), void *state)
 {
+    cpu_set_t allowed = speed_processors();
     int port;
     int listener = speed_tcp_listen(&port);
+    pid_t pid;
 
-    memset(t, 0, sizeof(*t));
-    t->between = between;
-    t->allowed = speed_processors();
+    t->n = 0;
     if (listener < 0) {
         report_error("can't listen on loopback: %s", strerror(errno));
         return 0;
     }
-    t->pid = speed_fork(&t->control);
-    if (t->pid == 0) {
-        speed_pin(&t->allowed, 2 * speed_worker() + 1);
+    pid = speed_fork(&t->control);
+    if (pid == 0) {
+        speed_pin(&allowed, 2 * speed_worker() + 1);
         _exit(accept_all(t, n, listener) && serve(t, state) ? EXIT_SUCCESS
                                                             : EXIT_FAILURE);
     }
     close(listener);
-    if (between != NULL && t->pid > 0)
-        port = between->start(between, port);
-    speed_pin(&t->allowed, 2 * speed_worker());
-    return t->pid > 0 && port > 0 && connect_all(t, n, port);
-}
-
-void speed_tcp_stop(struct speed_tcp *t)
-{
-    for (int i = 0; i < t->n; i++)
-        if (t->fd[i] >= 0)
-            close(t->fd[i]);
-    t->n = 0;
-    speed_join(&t->pid, &t->control);
-    if (t->between != NULL)
-        t->between->stop(t->between);
-    speed_unpin(&t->allowed);
+    if (between != NULL && pid > 0)
+        port = between(port);
+    speed_pin(&allowed, 2 * speed_worker());
+    return pid > 0 && port > 0 && connect_all(t, n, port);
 }
 
 BIO *speed_tcp_bio(struct speed_tcp *t, int i, const struct speed *s,
                    enum speed_side side, int server)
 {
     BIO *socket = BIO_new_socket(t->fd[i], BIO_CLOSE);
-    BIO *bio;
+    BIO *bio = speed_tls_bio(s, side, server, socket);
 
-    if (socket != NULL)
-        t->fd[i] = -1;
-    bio = speed_tls_bio(s, side, server, socket);
     if (bio != NULL && BIO_do_handshake(bio) <= 0) {
         report_error("the handshake failed");
         BIO_free_all(bio);

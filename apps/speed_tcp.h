@@ -9,43 +9,26 @@
 
 #include "speed.h"
 
-#include <sched.h>
-#include <sys/types.h>
-
 #define SPEED_TCP_MAX 3
 /* Seconds of a stream in which TCP, and windows, find how fast they can go. */
 #define SPEED_SETTLE 0.1
-
-/* A process between the two, which passes on what goes to |port|. */
-struct speed_between {
-    int (*start)(struct speed_between *b, int port); /* its own port, or 0 */
-    void (*stop)(struct speed_between *b);
-    pid_t pid;
-    int control;
-};
 
 struct speed_tcp {
     int control;           /* to the other process, for what is no data */
     int fd[SPEED_TCP_MAX]; /* the connections; both ends have the same order */
     int n;
-    /* the first process alone */
-    pid_t pid;
-    cpu_set_t allowed;
-    struct speed_between *between;
 };
 
 /*
  * speed_tcp_start starts a process that runs |serve|, which returns 1 when all
- * went well, and joins it by |n| connections, through |between| unless that is
- * NULL. Each of the two stays on a processor of its own if there are two. 0
- * with a message; speed_tcp_stop() is needed then too.
+ * went well, and joins it by |n| connections. Each of the two stays on a
+ * processor of its own if there are two. |between|, unless NULL, starts a
+ * process that passes on what it gets to |port|, and returns its own port; 0
+ * with a message. speed_tcp_start() returns 0 with a message, too.
  */
-int speed_tcp_start(struct speed_tcp *t, int n, struct speed_between *between,
+int speed_tcp_start(struct speed_tcp *t, int n, int (*between)(int port),
                     int (*serve)(struct speed_tcp *t, void *state),
                     void *state);
-
-/* speed_tcp_stop ends the other process. */
-void speed_tcp_stop(struct speed_tcp *t);
 
 /* speed_tcp_listen returns a socket on a free port of loopback, or -1. */
 int speed_tcp_listen(int *port);
@@ -53,8 +36,8 @@ int speed_tcp_connect(int port);
 int speed_tcp_accept(int listener);
 
 /*
- * speed_tcp_bio makes an end on connection |i|, which it then owns, and
- * completes the handshake. NULL with a message.
+ * speed_tcp_bio makes an end on connection |i| and completes the handshake.
+ * NULL with a message.
  */
 BIO *speed_tcp_bio(struct speed_tcp *t, int i, const struct speed *s,
                    enum speed_side side, int server);
