@@ -11,6 +11,7 @@ modules=${MTLS_PROVIDER_DIR:?}
 programs=${MTLS_BUILD_DIR:?}/doc/examples
 manual=${MTLS_SOURCE_DIR:?}/doc/man7
 unset OPENSSL_CONF OPENSSL_MODULES
+[ -f "$modules/mtls.so" ] || exit 77 # -DMTLS_PROVIDER=OFF
 
 certificates
 
