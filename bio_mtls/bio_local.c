@@ -5,8 +5,12 @@
 
 #include "bio_local.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 BIO_METHOD *mtls_bio_method(int type_class, const char *name, int *type)
 {
@@ -42,6 +46,26 @@ int mtls_bio_is_io(int cmd)
     default:
         return 0;
     }
+}
+
+int mtls_bio_port(const char *text, uint16_t *port)
+{
+    char *end;
+    unsigned long n;
+    BIO_ADDRINFO *found = NULL;
+
+    errno = 0;
+    n = strtoul(text, &end, 10);
+    if (*text >= '0' && *text <= '9' && *end == '\0') {
+        *port = (uint16_t)n;
+        return errno == 0 && n <= 65535;
+    }
+    if (!BIO_lookup_ex(NULL, text, BIO_LOOKUP_CLIENT, AF_UNSPEC, SOCK_STREAM, 0,
+                       &found))
+        return 0;
+    *port = ntohs(BIO_ADDR_rawport(BIO_ADDRINFO_address(found)));
+    BIO_ADDRINFO_free(found);
+    return 1;
 }
 
 long mtls_bio_wpending(struct mtls_mux *mux)

@@ -17,6 +17,9 @@ BIO_METHOD *mtls_bio_method(int type_class, const char *name, int *type);
 
 int mtls_bio_puts(BIO *b, const char *text, mtls_bio_write_fn *write);
 
+/* mtls_bio_port reads a number, or the name of a service: 1, 0 it is none. */
+int mtls_bio_port(const char *text, uint16_t *port);
+
 /* mtls_bio_is_io: controls that set retry flags of their own. */
 int mtls_bio_is_io(int cmd);
 

@@ -4,40 +4,18 @@
  */
 
 /* The addresses of a channel, from and to the text that programs use. */
-#include "channel_io.h"
+#include "bio_local.h"
 
 #include "err.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <openssl/crypto.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #define UNIX_PREFIX "unix:"
 #define OWN_PROGRAM "default" /* D15 */
-
-static int parse_port(const char *text, uint16_t *port)
-{
-    char *end;
-    unsigned long n;
-    BIO_ADDRINFO *found = NULL;
-
-    errno = 0;
-    n = strtoul(text, &end, 10);
-    if (*text >= '0' && *text <= '9' && *end == '\0') {
-        *port = (uint16_t)n;
-        return errno == 0 && n <= 65535;
-    }
-    if (!BIO_lookup_ex(NULL, text, BIO_LOOKUP_CLIENT, AF_UNSPEC, SOCK_STREAM, 0,
-                       &found))
-        return 0;
-    *port = ntohs(BIO_ADDR_rawport(BIO_ADDRINFO_address(found)));
-    BIO_ADDRINFO_free(found);
-    return 1;
-}
 
 /*
  * *host is allocated, or NULL where |text| names a port alone. A "unix:" path
@@ -62,7 +40,7 @@ static int parse(const char *text, int prefer_port, char **host, uint16_t *port,
                                         : BIO_PARSE_PRIO_HOST))
         return 0;
     *has_port = service != NULL;
-    ok = service == NULL || parse_port(service, port);
+    ok = service == NULL || mtls_bio_port(service, port);
     OPENSSL_free(service);
     if (!ok) {
         OPENSSL_free(*host);
