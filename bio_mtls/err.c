@@ -32,6 +32,13 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_ZERO_MAX_PACKET, "peer announced a max_packet_length of 0"},
     {MTLS_R_TRANSPORT_FAILED, "the BIO below failed"},
     {MTLS_R_BAD_CONFIGURATION, "bad configuration of the provider mtls"},
+    {MTLS_R_SOCKS_VERSION, "peer does not speak SOCKS 5"},
+    {MTLS_R_SOCKS_MALFORMED, "malformed SOCKS message from the peer"},
+    {MTLS_R_SOCKS_NO_METHOD, "no SOCKS method in common"},
+    {MTLS_R_SOCKS_REFUSED, "SOCKS request refused"},
+    {MTLS_R_SOCKS_CUT, "connection ended amid a SOCKS message"},
+    {MTLS_R_UDP_OUTSIDE_TLS, "peer would relay UDP outside TLS"},
+    {MTLS_R_DATAGRAM_TOO_LONG, "datagram too long"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

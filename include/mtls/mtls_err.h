@@ -43,6 +43,13 @@ int MTLS_err_library(void);
 #define MTLS_R_ZERO_MAX_PACKET            120 /* peer announced 0 */
 #define MTLS_R_TRANSPORT_FAILED           121 /* the BIO below failed */
 #define MTLS_R_BAD_CONFIGURATION          122 /* of openssl.cnf; it is added */
+#define MTLS_R_SOCKS_VERSION              130 /* not SOCKS 5 at all */
+#define MTLS_R_SOCKS_MALFORMED            131 /* RFC 1928 forbids it */
+#define MTLS_R_SOCKS_NO_METHOD            132 /* anonymous was not accepted */
+#define MTLS_R_SOCKS_REFUSED              133 /* the reply's text is the data */
+#define MTLS_R_SOCKS_CUT                  134 /* ended within a message */
+#define MTLS_R_UDP_OUTSIDE_TLS            135 /* the reply names an address */
+#define MTLS_R_DATAGRAM_TOO_LONG          136 /* over 65,535 octets, headed */
 /* clang-format on */
 
 #ifdef __cplusplus

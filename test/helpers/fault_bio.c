@@ -9,21 +9,6 @@
 
 static BIO_METHOD *method;
 
-/* 1: go on. 0: retry was asked for. -1: failed. */
-static int consult(BIO *b, unsigned int *calls, unsigned int fail,
-                   const struct fault_plan *plan, void (*set_retry)(BIO *))
-{
-    BIO_clear_retry_flags(b);
-    ++*calls;
-    if (fail != 0 && *calls >= fail)
-        return -1;
-    if (plan->retry != 0 && *calls % plan->retry == 0) {
-        set_retry(b);
-        return 0;
-    }
-    return 1;
-}
-
 static void retry_read(BIO *b)
 {
     BIO_set_retry_read(b);
@@ -32,6 +17,22 @@ static void retry_read(BIO *b)
 static void retry_write(BIO *b)
 {
     BIO_set_retry_write(b);
+}
+
+/* 1: go on. 0: retry was asked for. -1: failed. */
+static int consult(BIO *b, unsigned int *calls, unsigned int fail,
+                   const struct fault_plan *plan, void (*set_retry)(BIO *))
+{
+    BIO_clear_retry_flags(b);
+    ++*calls;
+    if (fail != 0 && *calls >= fail)
+        return -1;
+    if ((plan->retry != 0 && *calls % plan->retry == 0) ||
+        (plan->retry_write && set_retry == retry_write)) {
+        set_retry(b);
+        return 0;
+    }
+    return 1;
 }
 
 static size_t at_most(const struct fault_plan *plan, size_t len)

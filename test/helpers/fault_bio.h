@@ -15,6 +15,7 @@
 struct fault_plan {
     size_t most;            /* octets a call, 0: as many as asked for */
     unsigned int retry;     /* every |retry|th call asks for a retry, 0: none */
+    int retry_write;        /* each write does */
     unsigned int fail_read; /* this call (1, 2, ...) and all after fail; 0 */
     unsigned int fail_write;
     int fd;                     /* to be polled; 0: the lower BIO's */
