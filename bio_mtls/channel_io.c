@@ -115,6 +115,14 @@ static void send_now(const struct mtls_io *io)
         mtls_mux_send(io->mux);
 }
 
+/* A call that waits sends what is corked; one that is to be retried does not.
+ */
+static void send_before_waiting(const struct mtls_io *io)
+{
+    if (!io->mux->corked || mtls_io_blocks(io->mux, io->channel))
+        mtls_mux_send(io->mux);
+}
+
 /* After a read: credit to be returned. */
 static void send_owed(const struct mtls_io *io)
 {
@@ -140,7 +148,7 @@ static int open_step(const struct mtls_io *io)
         reason = mtls_session_open(c);
         if (reason != 0)
             return fail(io, reason);
-        mtls_mux_send(io->mux);
+        send_now(io);
         return 0;
     case MTLS_ASKED:
         mtls_session_accept(c);
@@ -161,6 +169,8 @@ int mtls_io_ready(const struct mtls_io *io)
     int nbio = c != NULL && (c->app_flags & MTLS_IO_NBIO) != 0;
     int r = mtls_mux_ready(io->mux, !nbio);
 
+    if (r == 0 && io->channel != NULL)
+        mtls_session_await_start(io->channel);
     return r == 0 ? mtls_io_retry_next(io) : r;
 }
 
@@ -170,6 +180,8 @@ static int open_channel(const struct mtls_io *io)
     int r = mtls_io_ready(io);
 
     while (r > 0 && (r = open_step(io)) == 0) {
+        if (io->mux->corked && !mtls_io_blocks(io->mux, io->channel))
+            return retry_connect(io);
         mtls_mux_receive(io->mux, MTLS_WANT_ANSWER, io->channel, 0, SIZE_MAX);
         if ((r = open_step(io)) != 0)
             break;
@@ -237,7 +249,7 @@ static int await_octets(const struct mtls_io *io, void *lent, size_t enough,
             return 1;
         if (c->buffer.length != 0 || c->rx != MTLS_RX_OPEN)
             continue;
-        mtls_mux_send(io->mux); /* the peer may wait for what we owe */
+        send_before_waiting(io); /* the peer may wait for what we owe */
         if (!mtls_io_blocks(io->mux, c) || !mtls_mux_wait_octets(io->mux, c))
             return mtls_io_retry_read(io);
     }
@@ -288,7 +300,7 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
         if (io->mux->in_more || c->buffer.length != have ||
             c->rx != MTLS_RX_OPEN)
             continue;
-        mtls_mux_send(io->mux);
+        send_before_waiting(io);
         if (!wait_or_retry(io))
             return mtls_io_retry_read(io);
     }
@@ -391,6 +403,11 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
     int blocks, tried = 0, asked = 0;
     size_t took;
 
+    if (io->mux->corked && !io->mux->write_failed &&
+        mtls_session_put(io->channel, data, len)) {
+        *n = len;
+        return 1;
+    }
     *n = 0;
     do {
         int r = writable_state(io);

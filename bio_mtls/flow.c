@@ -20,28 +20,6 @@ void mtls_flow_rx_init(struct mtls_flow_rx *rx, uint32_t window,
     rx->max_packet = max_packet;
 }
 
-int mtls_flow_rx_packet(struct mtls_flow_rx *rx, uint32_t length)
-{
-    if (length > rx->granted || length > rx->max_packet)
-        return 0;
-    rx->granted -= length;
-    return 1;
-}
-
-void mtls_flow_rx_read(struct mtls_flow_rx *rx, uint32_t n)
-{
-    rx->freed += n;
-}
-
-/*
- * Half a window, as yamux and OpenSSH do: fewer packets, and the other half
- * keeps the peer busy meanwhile.
- */
-int mtls_flow_rx_due(const struct mtls_flow_rx *rx)
-{
-    return rx->freed != 0 && rx->freed >= rx->window / 2;
-}
-
 void mtls_flow_rx_grow(struct mtls_flow_rx *rx, uint32_t more)
 {
     rx->window += more;

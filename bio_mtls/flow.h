@@ -35,7 +35,13 @@ void mtls_flow_rx_init(struct mtls_flow_rx *rx, uint32_t window,
                        uint32_t max_packet);
 
 /* mtls_flow_rx_packet takes a packet's length off the credit; 0: too long. */
-int mtls_flow_rx_packet(struct mtls_flow_rx *rx, uint32_t length);
+static inline int mtls_flow_rx_packet(struct mtls_flow_rx *rx, uint32_t length)
+{
+    if (length > rx->granted || length > rx->max_packet)
+        return 0;
+    rx->granted -= length;
+    return 1;
+}
 
 static inline uint32_t mtls_flow_rx_waiting(const struct mtls_flow_rx *rx)
 {
@@ -43,10 +49,20 @@ static inline uint32_t mtls_flow_rx_waiting(const struct mtls_flow_rx *rx)
 }
 
 /* mtls_flow_rx_read says that |n| octets that waited were read. */
-void mtls_flow_rx_read(struct mtls_flow_rx *rx, uint32_t n);
+static inline void mtls_flow_rx_read(struct mtls_flow_rx *rx, uint32_t n)
+{
+    rx->freed += n;
+}
 
-/* mtls_flow_rx_due tells whether an Acknowledgment is worth a packet. */
-int mtls_flow_rx_due(const struct mtls_flow_rx *rx);
+/*
+ * mtls_flow_rx_due tells whether an Acknowledgment is worth a packet: for half
+ * a window, as yamux and OpenSSH do, so that there are few, and the other half
+ * keeps the peer busy meanwhile.
+ */
+static inline int mtls_flow_rx_due(const struct mtls_flow_rx *rx)
+{
+    return rx->freed != 0 && rx->freed >= rx->window / 2;
+}
 
 /* mtls_flow_rx_grow raises the window; the peer learns with the next grant. */
 void mtls_flow_rx_grow(struct mtls_flow_rx *rx, uint32_t more);

@@ -304,6 +304,7 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
             mtls_mux_adopt_channel(mux);
             mtls_mux_tls_tune(mux);
             mux->up = 1;
+            mtls_session_start(mux->session);
         } else if (!mux->blocking || !may_wait || !mtls_mux_wait(mux, NULL)) {
             return 0;
         }

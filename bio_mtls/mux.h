@@ -16,6 +16,7 @@
 #include "session.h"
 
 #include <mtls/bio_mtls.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -75,7 +76,10 @@ struct mtls_mux {
     void *ready_arg;
     int ready_told; /* until all that is ready was taken */
 
-    char *address[2]; /* own, peer's: once asked for */
+    char *address[2];                /* own, peer's: once asked for */
+    char own_host[INET6_ADDRSTRLEN]; /* for the source of channels */
+    uint16_t own_port;
+    int own_known;
 };
 
 struct mtls_mux *mtls_mux_new(const struct mtls_mux *like);
@@ -164,8 +168,20 @@ int mtls_mux_wait_sent(struct mtls_mux *mux, struct mtls_channel *channel);
 /* mtls_mux_sleep waits for mtls_mux_wake(mux, NULL) alone. */
 void mtls_mux_sleep(struct mtls_mux *mux);
 
-void mtls_mux_lock(struct mtls_mux *mux);
-void mtls_mux_unlock(struct mtls_mux *mux);
+static inline void mtls_mux_lock(struct mtls_mux *mux)
+{
+    pthread_mutex_lock(&mux->lock);
+}
+
+void mtls_mux_unlock_waited(struct mtls_mux *mux);
+
+static inline void mtls_mux_unlock(struct mtls_mux *mux)
+{
+    if (mux->poller != NULL || !mtls_list_empty(&mux->sleepers))
+        mtls_mux_unlock_waited(mux);
+    else
+        pthread_mutex_unlock(&mux->lock);
+}
 
 /* mtls_mux_wake: |channel|, or what waits for the session, has changed. */
 void mtls_mux_wake(struct mtls_mux *mux, struct mtls_channel *channel);

@@ -250,13 +250,8 @@ void mtls_mux_sleep(struct mtls_mux *mux)
     wait_as(mux, NULL, FOR_WAKE);
 }
 
-void mtls_mux_lock(struct mtls_mux *mux)
-{
-    pthread_mutex_lock(&mux->lock);
-}
-
 /* Somebody has to poll, as long as somebody waits, and for what there is. */
-void mtls_mux_unlock(struct mtls_mux *mux)
+void mtls_mux_unlock_waited(struct mtls_mux *mux)
 {
     if (mux->poller == NULL && !mtls_list_empty(&mux->sleepers))
         wake(mux, mtls_list_item(mux->sleepers.next, struct mtls_waiter, all));

@@ -67,20 +67,17 @@ int mtls_records_has_room(const struct mtls_records *records, size_t least,
            (records->count == limit && mtls_records_tail_fits(records, least));
 }
 
-unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
-                                 unsigned int limit, size_t *room)
+unsigned char *mtls_records_new_room(struct mtls_records *records,
+                                     unsigned int limit, size_t *room)
 {
-    if (!mtls_records_has_room(records, least, limit))
-        return NULL;
-    if (!mtls_records_tail_fits(records, least)) {
-        struct mtls_record *record = mtls_records_take(records);
+    struct mtls_record *record;
 
-        if (record == NULL)
-            return NULL;
-        mtls_records_add(records, record);
-    }
-    *room = MTLS_RECORD_SIZE - records->tail->end;
-    return records->tail->data + records->tail->end;
+    if (records->count >= limit ||
+        (record = mtls_records_take(records)) == NULL)
+        return NULL;
+    mtls_records_add(records, record);
+    *room = MTLS_RECORD_SIZE;
+    return record->data;
 }
 
 const unsigned char *mtls_records_peek(struct mtls_records *records,

@@ -38,9 +38,6 @@ void mtls_records_cleanup(struct mtls_records *records);
  * construction, or in a new one; NULL when that would be more than |limit|
  * records, or out of memory.
  */
-unsigned char *mtls_records_room(struct mtls_records *records, size_t least,
-                                 unsigned int limit, size_t *room);
-
 static inline void mtls_records_filled(struct mtls_records *records, size_t n)
 {
     records->tail->end += (uint32_t)n;
@@ -54,6 +51,21 @@ static inline int mtls_records_tail_fits(const struct mtls_records *records,
 
     return tail != NULL && !tail->sealed &&
            MTLS_RECORD_SIZE - tail->end >= least;
+}
+
+unsigned char *mtls_records_new_room(struct mtls_records *records,
+                                     unsigned int limit, size_t *room);
+
+static inline unsigned char *mtls_records_room(struct mtls_records *records,
+                                               size_t least, unsigned int limit,
+                                               size_t *room)
+{
+    struct mtls_record *tail = records->tail;
+
+    if (records->count > limit || !mtls_records_tail_fits(records, least))
+        return mtls_records_new_room(records, limit, room);
+    *room = MTLS_RECORD_SIZE - tail->end;
+    return tail->data + tail->end;
 }
 
 /* mtls_records_has_room asks, without taking memory. */

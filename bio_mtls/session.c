@@ -36,9 +36,27 @@ struct mtls_session *mtls_session_new(const struct mtls_session_config *config,
     mtls_list_init(&s->turns);
     mtls_list_init(&s->drafts);
     mtls_list_init(&s->backlog);
+    mtls_list_init(&s->early);
     mtls_list_init(&s->ready);
     mtls_list_init(&s->next_round);
     return s;
+}
+
+typedef void channel_visit(struct mtls_channel *c);
+
+static void each_channel(struct mtls_session *s, channel_visit *visit)
+{
+    for (unsigned int half = 0; half < MTLS_HALVES; half++) {
+        struct mtls_channel *c;
+
+        if (s->table.pages[half / MTLS_TABLE_PAGE] == NULL) {
+            half |= MTLS_TABLE_PAGE - 1;
+            continue;
+        }
+        c = mtls_channel_table_at(&s->table, (uint16_t)half);
+        if (c != NULL)
+            visit(c);
+    }
 }
 
 static void channel_free(struct mtls_channel *c)
@@ -60,13 +78,7 @@ void mtls_session_free(struct mtls_session *s)
 {
     if (s == NULL)
         return;
-    for (unsigned int half = 0; half < MTLS_HALVES; half++) {
-        struct mtls_channel *c =
-            mtls_channel_table_at(&s->table, (uint16_t)half);
-
-        if (c != NULL)
-            channel_free(c);
-    }
+    each_channel(s, channel_free);
     mtls_channel_table_cleanup(&s->table);
     mtls_records_cleanup(&s->out);
     mtls_pool_cleanup(&s->pool);
@@ -121,20 +133,6 @@ uint32_t mtls_session_backlog(const struct mtls_session *s)
 }
 
 /* --- ids and memory --- */
-
-struct mtls_channel *mtls_session_find(const struct mtls_session *s,
-                                       uint32_t id)
-{
-    uint16_t a = (uint16_t)(id >> 16), b = (uint16_t)(id & 0xffff);
-    struct mtls_channel *c = mtls_channel_table_at(&s->table, a);
-
-    if (c != NULL && c->initiator && c->named && c->peer_half == b)
-        return c;
-    c = mtls_channel_table_at(&s->table, b);
-    if (c != NULL && !c->initiator && c->named && c->peer_half == a)
-        return c;
-    return NULL;
-}
 
 /* What is kept back, so that as many channels as are allowed can be had. */
 static uint64_t memory_reserve(const struct mtls_session *s)
@@ -269,6 +267,24 @@ void mtls_session_sent_owed(struct mtls_channel *c)
         mtls_session_settle(c);
 }
 
+void mtls_session_await_start(struct mtls_channel *c)
+{
+    if (c->life == MTLS_NEW && !mtls_list_linked(&c->turn))
+        mtls_list_append(&c->session->early, &c->turn);
+}
+
+void mtls_session_start(struct mtls_session *s)
+{
+    while (!mtls_list_empty(&s->early)) {
+        struct mtls_channel *c =
+            mtls_list_item(s->early.next, struct mtls_channel, turn);
+
+        mtls_list_remove(&c->turn);
+        c->events |= MTLS_WRITABLE;
+        mtls_session_changed(c);
+    }
+}
+
 uint8_t mtls_session_open(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
@@ -364,19 +380,6 @@ void mtls_session_release(struct mtls_channel *c)
 
 /* --- the end --- */
 
-typedef void channel_visit(struct mtls_channel *c);
-
-static void each_channel(struct mtls_session *s, channel_visit *visit)
-{
-    for (unsigned int half = 0; half < MTLS_HALVES; half++) {
-        struct mtls_channel *c =
-            mtls_channel_table_at(&s->table, (uint16_t)half);
-
-        if (c != NULL)
-            visit(c);
-    }
-}
-
 /* A Request that the program will not be asked about, or not any more. */
 static void undecided_no_more(struct mtls_channel *c)
 {
@@ -431,7 +434,7 @@ unsigned int mtls_session_events(const struct mtls_channel *c)
     unsigned int events = c->events;
 
     if (c->life == MTLS_NEW)
-        return 0;
+        return events;
     if (c->buffer.length != 0 || (c->rx != MTLS_RX_OPEN && !c->told_end))
         events |= MTLS_READABLE;
     if (c->wants_room && (c->tx_reason != 0 || mtls_session_guarantee(c) != 0))
@@ -470,7 +473,7 @@ struct mtls_channel *mtls_session_next_ready(struct mtls_session *s,
 
         mtls_list_remove(&c->ready);
         *events = mtls_session_events(c);
-        if (*events & MTLS_WRITABLE)
+        if ((*events & MTLS_WRITABLE) && c->life != MTLS_NEW)
             mtls_session_offer_turn(c);
         *events &= c->interest;
         if (*events == 0)

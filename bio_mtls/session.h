@@ -122,6 +122,13 @@ const char *mtls_channel_source(const struct mtls_channel *channel);
 /* mtls_session_open sends a Request: 0, or the reason why it can't. */
 uint8_t mtls_session_open(struct mtls_channel *channel);
 
+/*
+ * mtls_session_await_start: the channel can't be opened before the transport's
+ * handshake; mtls_session_start tells all such that they may try again.
+ */
+void mtls_session_await_start(struct mtls_channel *channel);
+void mtls_session_start(struct mtls_session *session);
+
 /* mtls_session_next_asked: the next channel that the peer asked for, or NULL;
  * then to be accepted or rejected (0: there is nothing to decide). */
 struct mtls_channel *mtls_session_next_asked(struct mtls_session *session);
@@ -136,6 +143,11 @@ int mtls_session_reject(struct mtls_channel *channel, const char *text);
  */
 size_t mtls_session_write(struct mtls_channel *channel, const void *data,
                           size_t len);
+
+/* mtls_session_put: as most writes go, all of it or, 0, nothing: nobody waits,
+ * and one packet in the record under construction does. */
+int mtls_session_put(struct mtls_channel *channel, const void *data,
+                     size_t len);
 
 /*
  * mtls_session_write_room lends room in a record, NULL as write returns 0.

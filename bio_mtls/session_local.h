@@ -69,6 +69,7 @@ struct mtls_session {
     struct mtls_list turns;   /* writers that wait for room, first first */
     struct mtls_list drafts;  /* channels with a filled draft (turn link) */
     struct mtls_list backlog; /* Requests not taken yet (turn link) */
+    struct mtls_list early;   /* tried before the handshake (turn link) */
     struct mtls_list ready, next_round;
     unsigned int draft_count;
     size_t draft_octets;
@@ -93,8 +94,19 @@ void mtls_session_changed(struct mtls_channel *channel);
 uint8_t mtls_session_reserve(struct mtls_channel *channel, int initiator);
 
 /* mtls_session_find is the channel that a whole id names, or NULL (D2). */
-struct mtls_channel *mtls_session_find(const struct mtls_session *session,
-                                       uint32_t id);
+static inline struct mtls_channel *
+mtls_session_find(const struct mtls_session *s, uint32_t id)
+{
+    uint16_t a = (uint16_t)(id >> 16), b = (uint16_t)(id & 0xffff);
+    struct mtls_channel *c = mtls_channel_table_at(&s->table, a);
+
+    if (c != NULL && c->initiator && c->named && c->peer_half == b)
+        return c;
+    c = mtls_channel_table_at(&s->table, b);
+    if (c != NULL && !c->initiator && c->named && c->peer_half == a)
+        return c;
+    return NULL;
+}
 
 /* mtls_session_answer queues one; the caller made sure of the room. */
 void mtls_session_answer(struct mtls_session *session, uint8_t type,

@@ -55,21 +55,26 @@ static size_t put_packet(struct mtls_channel *c, const unsigned char *data,
     return len;
 }
 
-/* Most writes: nobody waits, and one packet in one record will do. */
-static int put_at_once(struct mtls_channel *c, const void *data, size_t len)
+/* No new record, unless it is the first: those are counted elsewhere. */
+static int fits(const struct mtls_session *s, size_t size)
+{
+    return s->out.count == 0 ? size <= MTLS_RECORD_SIZE
+                             : mtls_records_tail_fits(&s->out, size);
+}
+
+int mtls_session_put(struct mtls_channel *c, const void *data, size_t len)
 {
     struct mtls_session *s = c->session;
-    size_t size = MTLS_DATA_HEADER_SIZE + len, room;
+    size_t room;
     unsigned char *p;
 
-    if (len > mtls_flow_tx_limit(&c->out) || size > MTLS_RECORD_SIZE ||
-        !mtls_channel_sends(c) || (c->owed & MTLS_OWE_SUCCESS) ||
-        c->draft != NULL || s->draft_count != 0 || s->held != 0 ||
-        !mtls_list_empty(&s->turns))
+    if (len == 0 || len > mtls_flow_tx_limit(&c->out) ||
+        !fits(s, MTLS_DATA_HEADER_SIZE + len) || !mtls_channel_sends(c) ||
+        (c->owed & MTLS_OWE_SUCCESS) || c->draft != NULL ||
+        s->draft_count != 0 || s->held != 0 || !mtls_list_empty(&s->turns))
         return 0;
-    if (s->out.count != 0 && !mtls_records_tail_fits(&s->out, size))
-        return 0;
-    p = mtls_records_room(&s->out, size, MTLS_QUEUE_DATA, &room);
+    p = mtls_records_room(&s->out, MTLS_DATA_HEADER_SIZE + len, MTLS_QUEUE_DATA,
+                          &room);
     if (p == NULL)
         return 0;
     c->offered = c->wants_room = 0;
@@ -85,7 +90,7 @@ size_t mtls_session_write(struct mtls_channel *c, const void *data, size_t len)
 
     if (len == 0)
         return 0;
-    if (put_at_once(c, data, len))
+    if (mtls_session_put(c, data, len))
         return len;
     if (!mtls_session_may_write(c))
         return 0;

@@ -290,6 +290,52 @@ START_TEST(corked_writes_share_a_record)
 }
 END_TEST
 
+static uint64_t octets_out(BIO *m)
+{
+    MTLS_COUNTERS counters;
+
+    BIO_mtls_get_counters(m, &counters);
+    return counters.octets_out;
+}
+
+/* Neither a new channel nor a read that finds nothing lets go of the cork. */
+START_TEST(corked_opens_wait_for_the_flush)
+{
+    struct channels ch;
+    BIO *more[3];
+    uint64_t before;
+    char octet;
+
+    ck_assert_ptr_null(BIO_mtls_accept_channel(st.server));
+    ch = stacks_open(&st, "default");
+    BIO_mtls_set_cork(st.client, 1);
+    before = octets_out(st.client);
+    for (int i = 0; i < 3; i++) {
+        more[i] = BIO_new_mtls_channel(st.client, "more:1");
+        ck_assert_int_le(BIO_do_connect(more[i]), 0);
+        ck_assert_int_eq(BIO_get_retry_reason(more[i]), BIO_RR_CONNECT);
+    }
+    ck_assert_int_eq(BIO_write(ch.c, "x", 1), 1);
+    ck_assert_int_eq(BIO_read(ch.c, &octet, 1), -1);
+    ck_assert(BIO_should_read(ch.c));
+    ck_assert_uint_eq(octets_out(st.client), before);
+    ck_assert_int_eq(BIO_flush(st.client), 1);
+    ck_assert_uint_gt(octets_out(st.client), before);
+    stacks_turn(&st);
+    for (int i = 0; i < 3; i++) {
+        BIO *accepted = BIO_mtls_accept_channel(st.server);
+
+        ck_assert_int_eq(BIO_do_handshake(accepted), 1);
+        stacks_turn(&st);
+        ck_assert_int_eq(BIO_do_connect(more[i]), 1);
+        BIO_free(accepted);
+        BIO_free(more[i]);
+    }
+    BIO_free(ch.c);
+    BIO_free(ch.s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bio_filter");
@@ -312,6 +358,7 @@ int main(void)
     tcase_add_test(tc, values_out_of_range_are_refused);
     tcase_add_test(tc, callbacks_see_each_packet);
     tcase_add_test(tc, corked_writes_share_a_record);
+    tcase_add_test(tc, corked_opens_wait_for_the_flush);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -170,6 +170,29 @@ START_TEST(a_channel_freed_while_ready_is_not_told)
 }
 END_TEST
 
+/* Both ends would sleep for ever if nothing told of it. */
+START_TEST(a_write_before_the_handshake_is_told_after_it)
+{
+    struct stacks tls = stacks_new(STACKS_TLS13_PAIR, 0);
+    BIO *c = BIO_new_mtls_channel(tls.client, "host:1");
+    int told = 0, events;
+
+    ck_assert_int_eq(BIO_write(c, "x", 1), -1);
+    ck_assert(BIO_should_retry(c));
+    for (int i = 0; i < 20 && !told; i++) {
+        BIO_mtls_process(tls.server);
+        BIO_mtls_process(tls.client);
+        told = BIO_mtls_next_ready(tls.client, &events) == c;
+    }
+    ck_assert(told);
+    ck_assert_int_eq(events, MTLS_EVENT_WRITABLE);
+    BIO_mtls_process(tls.client);
+    expect(tls.client, NULL, 0);
+    BIO_free(c);
+    stacks_free(&tls);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bio_ready");
@@ -186,6 +209,7 @@ int main(void)
     tcase_add_test(tc, interest_masks_as_poll_does);
     tcase_add_test(tc, the_sessions_end_is_told_at_each_channel);
     tcase_add_test(tc, a_channel_freed_while_ready_is_not_told);
+    tcase_add_test(tc, a_write_before_the_handshake_is_told_after_it);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
