@@ -151,14 +151,13 @@ static int socket_name(struct mtls_mux *mux, int peer, char *host,
 
 int mtls_io_own_source(struct mtls_mux *mux, struct mtls_channel *c)
 {
-    char host[INET6_ADDRSTRLEN];
-    uint16_t port = 0;
-
     if (c->names == NULL) {
         MTLS_raise(MTLS_R_BAD_DESTINATION);
         return 0;
     }
-    return socket_name(mux, 0, host, &port) ? set_source(c, host, port) : 1;
+    if (!mux->own_known) /* a system call, and always the same */
+        mux->own_known = socket_name(mux, 0, mux->own_host, &mux->own_port);
+    return mux->own_known ? set_source(c, mux->own_host, mux->own_port) : 1;
 }
 
 const char *mtls_io_address(struct mtls_mux *mux, int peer)
