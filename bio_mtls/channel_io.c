@@ -177,15 +177,16 @@ int mtls_io_ready(const struct mtls_io *io)
 /* As far as it takes to know whether the peer agreed: 1, or -1. */
 static int open_channel(const struct mtls_io *io)
 {
+    int fresh = io->channel->life == MTLS_NEW;
     int r = mtls_io_ready(io);
 
     while (r > 0 && (r = open_step(io)) == 0) {
-        if (io->mux->corked && !mtls_io_blocks(io->mux, io->channel))
-            return retry_connect(io);
+        if (fresh && io->mux->corked && !mtls_io_blocks(io->mux, io->channel))
+            return retry_connect(io); /* it has not even been asked */
         mtls_mux_receive(io->mux, MTLS_WANT_ANSWER, io->channel, 0, SIZE_MAX);
         if ((r = open_step(io)) != 0)
             break;
-        mtls_mux_send(io->mux);
+        send_before_waiting(io);
         if (!wait_or_retry(io)) {
             return retry_connect(io);
         }

@@ -326,7 +326,6 @@ START_TEST(corked_opens_wait_for_the_flush)
         BIO *accepted = BIO_mtls_accept_channel(st.server);
 
         ck_assert_int_eq(BIO_do_handshake(accepted), 1);
-        stacks_turn(&st);
         ck_assert_int_eq(BIO_do_connect(more[i]), 1);
         BIO_free(accepted);
         BIO_free(more[i]);
