@@ -18,35 +18,43 @@ static void free_all(struct mtls_chunk *chunk)
     }
 }
 
-void mtls_pool_cleanup(struct mtls_pool *pool)
+/* What chunks there are, and how many of each the pool keeps. */
+static const struct {
+    uint32_t capacity;
+    unsigned int keep;
+} classes[MTLS_CHUNK_CLASSES] = {{MTLS_CHUNK_SMALL, MTLS_POOL_SMALL},
+                                 {MTLS_CHUNK_MEDIUM, MTLS_POOL_MEDIUM},
+                                 {MTLS_CHUNK_LARGE, MTLS_POOL_LARGE}};
+
+/* MTLS_CHUNK_CLASSES for what is none of them. */
+static unsigned int class_of(size_t capacity)
 {
-    free_all(pool->small);
-    free_all(pool->large);
-    memset(pool, 0, sizeof(*pool));
+    unsigned int i = 0;
+
+    while (i < MTLS_CHUNK_CLASSES && classes[i].capacity != capacity)
+        i++;
+    return i;
 }
 
-static struct mtls_chunk *take_from(struct mtls_chunk **list,
-                                    unsigned int *count)
+void mtls_pool_cleanup(struct mtls_pool *pool)
 {
-    struct mtls_chunk *chunk = *list;
-
-    if (chunk != NULL) {
-        *list = chunk->next;
-        --*count;
-    }
-    return chunk;
+    for (unsigned int i = 0; i < MTLS_CHUNK_CLASSES; i++)
+        free_all(pool->kept[i].chunks);
+    memset(pool, 0, sizeof(*pool));
 }
 
 static struct mtls_chunk *chunk_new(struct mtls_pool *pool, size_t capacity)
 {
-    struct mtls_chunk *chunk = NULL;
+    unsigned int i = class_of(capacity);
+    struct mtls_chunk *chunk;
 
-    if (capacity == MTLS_CHUNK_SMALL)
-        chunk = take_from(&pool->small, &pool->small_count);
-    else if (capacity == MTLS_CHUNK_LARGE)
-        chunk = take_from(&pool->large, &pool->large_count);
-    if (chunk == NULL)
+    if (i < MTLS_CHUNK_CLASSES && pool->kept[i].chunks != NULL) {
+        chunk = pool->kept[i].chunks;
+        pool->kept[i].chunks = chunk->next;
+        pool->kept[i].count--;
+    } else {
         chunk = malloc(sizeof(*chunk) + capacity);
+    }
     if (chunk == NULL)
         return NULL;
     chunk->next = NULL;
@@ -57,23 +65,15 @@ static struct mtls_chunk *chunk_new(struct mtls_pool *pool, size_t capacity)
 
 static void chunk_free(struct mtls_pool *pool, struct mtls_chunk *chunk)
 {
-    struct mtls_chunk **list = NULL;
+    unsigned int i = class_of(chunk->capacity);
 
-    if (chunk->capacity == MTLS_CHUNK_SMALL &&
-        pool->small_count < MTLS_POOL_SMALL) {
-        list = &pool->small;
-        pool->small_count++;
-    } else if (chunk->capacity == MTLS_CHUNK_LARGE &&
-               pool->large_count < MTLS_POOL_LARGE) {
-        list = &pool->large;
-        pool->large_count++;
-    }
-    if (list == NULL) {
+    if (i == MTLS_CHUNK_CLASSES || pool->kept[i].count == classes[i].keep) {
         free(chunk);
         return;
     }
-    chunk->next = *list;
-    *list = chunk;
+    chunk->next = pool->kept[i].chunks;
+    pool->kept[i].chunks = chunk;
+    pool->kept[i].count++;
 }
 
 /* Large for what is large already; never much more than the buffer may hold. */
@@ -85,6 +85,8 @@ static size_t capacity_for(const struct mtls_buffer *buffer, size_t want,
 
     if (need <= MTLS_CHUNK_SMALL || left <= MTLS_CHUNK_SMALL)
         return MTLS_CHUNK_SMALL;
+    if (need <= MTLS_CHUNK_MEDIUM && left >= MTLS_CHUNK_MEDIUM)
+        return MTLS_CHUNK_MEDIUM;
     return left < MTLS_CHUNK_LARGE ? left : MTLS_CHUNK_LARGE;
 }
 

@@ -15,8 +15,11 @@
 #include <stdint.h>
 
 #define MTLS_CHUNK_SMALL 512
+#define MTLS_CHUNK_MEDIUM 4096
 #define MTLS_CHUNK_LARGE 16384
+#define MTLS_CHUNK_CLASSES 3
 #define MTLS_POOL_SMALL 32 /* how many of each the pool keeps */
+#define MTLS_POOL_MEDIUM 16
 #define MTLS_POOL_LARGE 4
 
 struct mtls_chunk {
@@ -26,8 +29,10 @@ struct mtls_chunk {
 };
 
 struct mtls_pool {
-    struct mtls_chunk *small, *large;
-    unsigned int small_count, large_count;
+    struct {
+        struct mtls_chunk *chunks;
+        unsigned int count;
+    } kept[MTLS_CHUNK_CLASSES];
 };
 
 struct mtls_buffer {

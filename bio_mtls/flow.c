@@ -91,12 +91,14 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
 
 /* Half a window read within a round trip is a whole one in two. */
 #define WAITING_MAX 8 /* round trips */
-int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed,
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
+                          const struct mtls_flow_rx *rx, uint32_t elapsed,
                           int starved)
 {
     uint64_t most = (uint64_t)tune->rtt * (starved ? WAITING_MAX : 1);
 
-    return tune->rtt != 0 && elapsed <= most;
+    return tune->rtt != 0 &&
+           (uint64_t)elapsed * (rx->window / 2) <= most * rx->freed;
 }
 
 uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap,

@@ -57,11 +57,17 @@ static inline void mtls_flow_rx_read(struct mtls_flow_rx *rx, uint32_t n)
 /*
  * mtls_flow_rx_due tells whether an Acknowledgment is worth a packet: for half
  * a window, as yamux and OpenSSH do, so that there are few, and the other half
- * keeps the peer busy meanwhile.
+ * keeps the peer busy meanwhile. For less of a large one: over a long way, the
+ * peer would stand still for the rest of it.
  */
+#define MTLS_FLOW_DUE_MAX (1024 * 1024)
+
 static inline int mtls_flow_rx_due(const struct mtls_flow_rx *rx)
 {
-    return rx->freed != 0 && rx->freed >= rx->window / 2;
+    uint32_t half = rx->window / 2;
+
+    return rx->freed != 0 &&
+           rx->freed >= (half < MTLS_FLOW_DUE_MAX ? half : MTLS_FLOW_DUE_MAX);
 }
 
 /* mtls_flow_rx_grow raises the window; the peer learns with the next grant. */
@@ -111,14 +117,15 @@ void mtls_flow_tune_received(struct mtls_flow_tune *tune, uint64_t now);
 void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel);
 
 /*
- * mtls_flow_tune_prompt: whether |elapsed| microseconds between two
- * Acknowledgments are within a round trip, so that the window, not the reader
- * or the sender, sets the pace. More time is given where the window surely
- * does, |starved|: the sender used all of its credit, and the reader read all
- * of that, before more came. The least round trip is one without any waiting,
- * for a processor for example.
+ * mtls_flow_tune_prompt: whether what was freed in the |elapsed| microseconds
+ * since the last Acknowledgment is half a window in a round trip, or more, so
+ * that the window, not the reader or the sender, sets the pace. More time is
+ * given where the window surely does, |starved|: the sender used all of its
+ * credit, and the reader read all of that, before more came. The least round
+ * trip is one without any waiting, for a processor for example.
  */
-int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune, uint64_t elapsed,
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
+                          const struct mtls_flow_rx *rx, uint32_t elapsed,
                           int starved);
 
 /*

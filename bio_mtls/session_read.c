@@ -43,7 +43,8 @@ static void acknowledge(struct mtls_channel *c)
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
     c->starving = c->starved;
     c->starved = 0;
-    c->prompt = mtls_flow_tune_prompt(&s->tune, elapsed, c->starving) != 0;
+    c->prompt =
+        mtls_flow_tune_prompt(&s->tune, &c->in, elapsed, c->starving) != 0;
     c->spent_at = (uint32_t)(c->data_in + coming + c->in.granted);
     c->acked_at = (uint32_t)now;
     c->owed |= MTLS_OWE_ACK;

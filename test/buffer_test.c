@@ -118,13 +118,19 @@ START_TEST(octets_come_out_as_they_went_in)
 }
 END_TEST
 
-START_TEST(little_data_takes_a_small_chunk_and_much_a_large_one)
+START_TEST(a_chunk_is_as_large_as_what_it_is_for)
 {
     begin();
     put(0, 512, 65536);
     ck_assert_uint_eq(held(), MTLS_CHUNK_SMALL);
     take(0, 512);
     put(0, 513, 65536);
+    ck_assert_uint_eq(held(), MTLS_CHUNK_MEDIUM);
+    take(0, 513);
+    put(0, 4096, 65536);
+    ck_assert_uint_eq(held(), MTLS_CHUNK_MEDIUM);
+    take(0, 4096);
+    put(0, 4097, 65536);
     ck_assert_uint_eq(held(), MTLS_CHUNK_LARGE);
     end();
 }
@@ -202,7 +208,7 @@ START_TEST(the_pool_keeps_a_bounded_number_of_chunks)
     begin();
     put(0, 4 * 1024 * 1024, 4 * 1024 * 1024);
     mtls_buffer_clear(&buffer, &pool);
-    ck_assert_uint_eq(pool.large_count, MTLS_POOL_LARGE);
+    ck_assert_uint_eq(pool.kept[2].count, MTLS_POOL_LARGE);
     for (unsigned int i = 0; i < 100; i++) {
         struct mtls_chunk *before = buffer.tail;
 
@@ -211,7 +217,7 @@ START_TEST(the_pool_keeps_a_bounded_number_of_chunks)
             put(0, 1, 512);
     }
     mtls_buffer_clear(&buffer, &pool);
-    ck_assert_uint_eq(pool.small_count, MTLS_POOL_SMALL);
+    ck_assert_uint_eq(pool.kept[0].count, MTLS_POOL_SMALL);
     end();
 }
 END_TEST
@@ -285,7 +291,7 @@ int main(void)
     const TTest *const tests[] = {
         an_empty_buffer_holds_no_memory,
         octets_come_out_as_they_went_in,
-        little_data_takes_a_small_chunk_and_much_a_large_one,
+        a_chunk_is_as_large_as_what_it_is_for,
         a_small_window_is_not_given_a_large_chunk,
         single_octets_fill_chunks_before_new_ones_come,
         dropped_octets_stay_until_trim,

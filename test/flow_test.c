@@ -11,6 +11,13 @@
 
 /* --- what is announced --- */
 
+static struct mtls_flow_tune tune_of(uint32_t rtt)
+{
+    struct mtls_flow_tune tune = {.rtt = rtt};
+
+    return tune;
+}
+
 START_TEST(the_announced_packet_stays_below_the_window)
 {
     ck_assert_uint_eq(mtls_flow_max_packet(65536, 16375), 16375);
@@ -70,6 +77,34 @@ START_TEST(an_acknowledgment_is_due_once_half_a_window_was_read)
     ck_assert(!mtls_flow_rx_due(&rx));
     ck_assert_uint_eq(rx.granted, 500);
     ck_assert_uint_eq(mtls_flow_rx_waiting(&rx), 500);
+}
+END_TEST
+
+START_TEST(a_large_window_is_acknowledged_by_parts)
+{
+    const uint32_t window = 16 * 1024 * 1024;
+    struct mtls_flow_rx rx;
+
+    mtls_flow_rx_init(&rx, window, window);
+    mtls_flow_rx_packet(&rx, window);
+    mtls_flow_rx_read(&rx, 1024 * 1024 - 1);
+    ck_assert(!mtls_flow_rx_due(&rx));
+    mtls_flow_rx_read(&rx, 1);
+    ck_assert(mtls_flow_rx_due(&rx));
+}
+END_TEST
+
+/* A reader that takes all at once makes one Acknowledgment of it. */
+START_TEST(a_whole_window_at_once_may_take_twice_as_long)
+{
+    struct mtls_flow_tune tune = tune_of(100);
+    struct mtls_flow_rx rx;
+
+    mtls_flow_rx_init(&rx, 1000, 1000);
+    mtls_flow_rx_packet(&rx, 1000);
+    mtls_flow_rx_read(&rx, 1000);
+    ck_assert(mtls_flow_tune_prompt(&tune, &rx, 200, 0));
+    ck_assert(!mtls_flow_tune_prompt(&tune, &rx, 201, 0));
 }
 END_TEST
 
@@ -188,13 +223,6 @@ END_TEST
 
 static const char a, b; /* two channels */
 
-static struct mtls_flow_tune tune_of(uint32_t rtt)
-{
-    struct mtls_flow_tune tune = {.rtt = rtt};
-
-    return tune;
-}
-
 static void received(struct mtls_flow_tune *tune, const void *channel,
                      uint64_t offset, uint64_t now)
 {
@@ -252,7 +280,7 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
 {
     static const struct {
         uint32_t rtt, window, unread, cap;
-        uint64_t elapsed;
+        uint32_t elapsed;
         uint32_t wanted;
         const char *why;
         int starved;
@@ -278,9 +306,12 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
 
         mtls_flow_rx_init(&rx, rows[i].window, rows[i].window);
         mtls_flow_rx_packet(&rx, rows[i].unread);
-        wanted = mtls_flow_tune_prompt(&tune, rows[i].elapsed, rows[i].starved)
-                     ? mtls_flow_rx_wanted(&rx, rows[i].cap, rows[i].starved)
-                     : 0;
+        mtls_flow_rx_packet(&rx, rows[i].window / 2);
+        mtls_flow_rx_read(&rx, rows[i].window / 2);
+        wanted =
+            mtls_flow_tune_prompt(&tune, &rx, rows[i].elapsed, rows[i].starved)
+                ? mtls_flow_rx_wanted(&rx, rows[i].cap, rows[i].starved)
+                : 0;
         ck_assert_msg(wanted == rows[i].wanted, "%s", rows[i].why);
     }
 }
@@ -294,6 +325,8 @@ int main(void)
         a_packet_takes_its_length_off_the_credit,
         one_octet_too_many_is_refused_and_takes_nothing,
         an_acknowledgment_is_due_once_half_a_window_was_read,
+        a_large_window_is_acknowledged_by_parts,
+        a_whole_window_at_once_may_take_twice_as_long,
         the_least_windows_are_acknowledged_too,
         a_wider_window_is_granted_with_the_next_acknowledgment,
         closing_gives_back_all_but_what_waits_and_draining_the_rest,
