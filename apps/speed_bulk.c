@@ -55,7 +55,7 @@ static struct speed_stream stream_of(struct bulk *k, enum speed_side side)
     if (side == SPEED_MTLS) {
         t.lanes = k->lanes;
         t.n = k->b->n_channels;
-        t.corked = k->b->corked;
+        t.cork = k->b->cork;
     }
     return t;
 }
@@ -146,7 +146,8 @@ static int open_channels(struct bulk *k)
             return 0;
         }
     }
-    return !k->b->corked || BIO_mtls_set_cork(k->top[SPEED_MTLS], 1) > 0;
+    return k->b->cork == SPEED_AT_ONCE ||
+           BIO_mtls_set_cork(k->top[SPEED_MTLS], 1) > 0;
 }
 
 static int begin(void *state)

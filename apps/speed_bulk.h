@@ -8,13 +8,14 @@
 #define MTLS_APPS_SPEED_BULK_H
 
 #include "speed.h"
+#include "speed_stream.h"
 #include "speed_tcp.h"
 
 struct speed_bulk {
     const struct speed *s;
     size_t octets; /* of a piece */
     size_t n_channels;
-    int corked;
+    enum speed_cork cork;
     double settle; /* seconds of each side that are not measured, at first */
     enum speed_life life;
     int (*between)(int port); /* see speed_tcp.h */

@@ -30,7 +30,7 @@ static int send_round(struct speed_stream *t)
     for (size_t i = 0; i < t->n; i++)
         if (!speed_write(t->lanes[i], t->piece, t->octets))
             return 0;
-    return !t->corked || BIO_flush(t->top) > 0;
+    return t->cork != SPEED_ROUND || BIO_flush(t->top) > 0;
 }
 
 int speed_stream_send(struct speed_stream *t, double seconds)
@@ -43,9 +43,11 @@ int speed_stream_send(struct speed_stream *t, double seconds)
         for (size_t i = 0; i < rounds; i++)
             if (!send_round(t))
                 return 0;
+        if (t->cork == SPEED_STRIDE && BIO_flush(t->top) <= 0)
+            return 0;
     } while (speed_now() < until);
     t->piece[t->octets - 1] = 1;
-    ok = send_round(t);
+    ok = send_round(t) && (t->cork != SPEED_STRIDE || BIO_flush(t->top) > 0);
     t->piece[t->octets - 1] = 0;
     return ok;
 }

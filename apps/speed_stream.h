@@ -13,13 +13,20 @@
 #include "speed.h"
 
 /* One end of it. */
+/* When what was written goes. */
+enum speed_cork {
+    SPEED_AT_ONCE, /* with each write */
+    SPEED_ROUND,   /* once all lanes have written a piece */
+    SPEED_STRIDE   /* once some 64 KiB were written */
+};
+
 struct speed_stream {
     BIO *top;    /* the filter, or the SSL BIO */
     BIO **lanes; /* the channels, or the SSL BIO alone */
     size_t n;
     char *piece; /* |octets| of room; a sender's are 0 */
     size_t octets;
-    int corked; /* a round of all lanes is flushed as one */
+    enum speed_cork cork;
 };
 
 /* What came in, from the first of it to the last. */

@@ -74,8 +74,9 @@ mode() {
 
 mode throughput memory:64,256,1024,4096,16384 memory-lent:16384 \
     memory-corked:64,256,1024,4096 memory-many:64,256,1024,4096 \
-    tcp-8:64 tcp-8-cpu:64 tcp-1:16384 tcp-1-cpu:16384 tcp-100:16384 \
-    tcp-100-cpu:16384
+    tcp-8:64 tcp-8-cpu:64 tcp-1:16384 tcp-1-cpu:16384 tcp-1-corked:16384 \
+    tcp-1-corked-cpu:16384 tcp-100:16384 tcp-100-cpu:16384 \
+    tcp-100-corked:16384 tcp-100-corked-cpu:16384
 mode open open-1:0,0 open-100:0,0
 mode idle heap-10000:0 resident-10000:0 heap-30000:0 resident-30000:0 \
     packet:64 packet-tight:64
@@ -91,7 +92,7 @@ parses 1
 ok "-runs, and the ratio of one"
 is "-bytes: pieces of that size alone" "$(rows | grep throughput)" \
     "$(expected throughput memory:100 memory-lent:100 memory-corked:100 \
-        memory-many:100 tcp-{8,1,100}{,-cpu}:100)"
+        memory-many:100 tcp-{8,1,1-corked,100,100-corked}{,-cpu}:100)"
 speed throughput "${quick[@]}" -bytes 100000
 is "-bytes: more than a window holds" "$status" 0
 
@@ -102,7 +103,7 @@ ok "-multi: numbers"
 is "-multi: what adds up" "$(rows | uniq)" \
     "$(expected open open-{1,100}:0
         expected throughput memory{,-corked,-lent,-many}:1000 \
-            tcp-{1,100,8}:1000)"
+            tcp-{1,1-corked,100,100-corked,8}:1000)"
 
 for option in -tls1_2 -tls1_3 "-ciphersuites TLS_CHACHA20_POLY1305_SHA256" \
     "-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305"; do
