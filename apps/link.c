@@ -257,8 +257,9 @@ static int flush(struct link *k)
 
 /*
  * Moves octets both ways. To read or write a channel may move others' octets
- * too, so that the end is only where nobody has been told anything; or after
- * so many rounds that other links should have their turn.
+ * too, and to flush may make room for them, so that the end is only where
+ * nobody has been told anything after that; or after so many rounds that other
+ * links should have their turn.
  */
 static void move(struct link *k)
 {
@@ -266,10 +267,12 @@ static void move(struct link *k)
 
     for (int i = 0; i < ROUNDS && more > 0; i++) {
         more = process(k);
+        clear = flush(k);
         if (dispatch(k) > 0 && more == 0)
             more = 1;
-        clear = flush(k);
     }
+    if (more > 0)
+        clear = flush(k);
     arm(k, (k->reads ? UV_READABLE : 0) | (clear ? 0 : UV_WRITABLE));
     if (more > 0)
         want_work(k);
