@@ -13,8 +13,8 @@
 #include <string.h>
 
 /* What one forward moves before the others have their turn. */
-#define PIECES 8
-#define OCTETS (128 * 1024)
+#define PIECES 4
+#define OCTETS (64 * 1024)
 
 #define ALL_EVENTS                                                 \
     (MTLS_EVENT_READABLE | MTLS_EVENT_WRITABLE | MTLS_EVENT_OPEN | \
@@ -125,12 +125,14 @@ static int to_local(struct forward *f)
     char *p;
 
     for (int i = 0; i < PIECES && moved < OCTETS; i++) {
-        int n = BIO_nread0(bio, &p);
+        int n = BIO_nread0(bio, &p), more;
         ssize_t sent;
 
         if (n <= 0)
             return take_nothing(f, n);
-        sent = f->local->ops->write(f->local, p, (size_t)n);
+        more = i + 1 < PIECES && moved + (size_t)n < OCTETS &&
+               BIO_pending(bio) > n;
+        sent = f->local->ops->write(f->local, p, (size_t)n, more);
         if (sent < 0 && errno != EAGAIN && errno != EINTR) {
             give_up(f, strerror(errno));
             return 0;

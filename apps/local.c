@@ -122,10 +122,10 @@ static ssize_t sock_read(struct local *l, void *p, size_t n)
     return recv(((struct local_sock *)l)->fd, p, n, MSG_DONTWAIT);
 }
 
-static ssize_t sock_write(struct local *l, const void *p, size_t n)
+static ssize_t sock_write(struct local *l, const void *p, size_t n, int more)
 {
     return send(((struct local_sock *)l)->fd, p, n,
-                MSG_DONTWAIT | MSG_NOSIGNAL);
+                MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 }
 
 /*

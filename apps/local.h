@@ -21,9 +21,10 @@
 struct local;
 
 struct local_ops {
-    /* As read() and write(): -1 with errno, EAGAIN when it would block. */
+    /* As read() and write(): -1 with errno, EAGAIN when it would block. With
+     * |more| another write follows at once, and they may leave together. */
     ssize_t (*read)(struct local *l, void *p, size_t n);
-    ssize_t (*write)(struct local *l, const void *p, size_t n);
+    ssize_t (*write)(struct local *l, const void *p, size_t n, int more);
     /* Says when |ready| is to be called: LOCAL_IN, LOCAL_OUT, or neither. */
     void (*want)(struct local *l, int events);
     /* No more will be written. */

@@ -95,11 +95,12 @@ static ssize_t stdio_read(struct local *l, void *p, size_t n)
     return read(in->fd, p, n);
 }
 
-static ssize_t stdio_write(struct local *l, const void *p, size_t n)
+static ssize_t stdio_write(struct local *l, const void *p, size_t n, int more)
 {
     struct side *out = &((struct local_stdio *)l)->out;
     struct pollfd room = {.fd = out->fd, .events = POLLOUT};
 
+    (void)more;
     if (out->socket)
         return send(out->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (out->blocks) {
