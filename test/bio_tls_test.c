@@ -125,6 +125,24 @@ static void *write_all(void *arg)
     return BIO_shutdown_wr(blast->b) == 1 ? arg : NULL;
 }
 
+struct side {
+    BIO *mtls;
+    size_t n; /* octets to come */
+};
+
+static void *swallow(void *arg)
+{
+    struct side *side = arg;
+    BIO *c = BIO_mtls_accept_channel(side->mtls);
+    static char piece[50000];
+    int n;
+
+    while ((n = BIO_read(c, piece, sizeof(piece))) > 0)
+        side->n -= (size_t)n;
+    BIO_free(c);
+    return NULL;
+}
+
 START_TEST(blocking_calls_block)
 {
     struct stacks st =
@@ -231,6 +249,46 @@ enum ending {
     WITH_CLOSE_NOTIFY,
     WITH_RESET
 };
+
+/*
+ * While in use, records are gathered below the SSL, and it reads ahead; then
+ * nothing is left of that, and no octet in between.
+ */
+START_TEST(the_ssl_goes_back_as_it_was)
+{
+    struct stacks st = stacks_new(STACKS_TLS13_SOCKETS, 0);
+    struct side server = {st.server, 1000000};
+    BIO *c, *below = BIO_next(st.client), *out;
+    pthread_t thread;
+    SSL *ssl = NULL;
+    char *data = calloc(1, 1000000);
+
+    BIO_get_ssl(st.client, &ssl);
+    out = SSL_get_wbio(ssl);
+    pthread_create(&thread, NULL, swallow, &server);
+    c = BIO_new_mtls_channel(st.client, "host:1");
+    ck_assert_int_eq(BIO_write(c, data, 1000000), 1000000);
+    ck_assert(SSL_get_read_ahead(ssl));
+    ck_assert_ptr_ne(SSL_get_wbio(ssl), out);
+    ck_assert_int_eq(BIO_method_type(SSL_get_wbio(ssl)) & BIO_TYPE_DESCRIPTOR,
+                     0);
+    ck_assert_int_eq(BIO_wpending(st.client), 0);
+    ck_assert_int_eq(SSL_get_fd(ssl), (int)BIO_get_fd(out, NULL));
+    ck_assert_int_eq(SSL_get_wfd(ssl), SSL_get_fd(ssl));
+    BIO_free(c);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(server.n, 0);
+    ck_assert_ptr_eq(BIO_pop(st.client), below);
+    BIO_free(st.client);
+    ck_assert_ptr_eq(SSL_get_wbio(ssl), out);
+    ck_assert(!SSL_get_read_ahead(ssl));
+    ck_assert_int_eq(BIO_write(below, "x", 1), 1);
+    st.client = below;
+    stacks_free(&st);
+    free(data);
+    ERR_clear_error();
+}
+END_TEST
 
 START_TEST(D14_an_end_amid_a_channel_is_an_error)
 {
@@ -450,6 +508,7 @@ int main(void)
     tcase_add_test(tc, default_channel_of_blocking_programs);
     tcase_add_test(tc, a_channel_may_not_block_though_others_do);
     tcase_add_test(tc, the_descriptor_goes_back_as_it_was);
+    tcase_add_test(tc, the_ssl_goes_back_as_it_was);
     tcase_add_loop_test(tc, D14_an_end_amid_a_channel_is_an_error, 0, 2);
     tcase_add_test(tc, end_of_a_session_in_good_order);
     tcase_add_loop_test(tc, C8_no_resumption_of_a_session_that_was_broken, 0,

@@ -224,6 +224,48 @@ START_TEST(credit_bounds_what_is_sent_until_it_is_read)
 }
 END_TEST
 
+/*
+ * What a reader lends is filled first, in order, and counts as read; the rest,
+ * and what comes for others, waits as usual. Whatever the pieces are.
+ */
+START_TEST(what_a_reader_lends_is_filled_instead_of_the_buffer)
+{
+    static const size_t pieces[] = {0, 1, 7, 64, 1000};
+    static unsigned char octets[30000], got[40000];
+    struct mtls_channel *a, *b, *c, *d;
+
+    for (size_t i = 0; i < sizeof(octets); i++)
+        octets[i] = (unsigned char)(i * 7 + i / 251);
+    for (size_t i = 0; i < core_count(pieces); i++) {
+        core_link_open(&link, NULL);
+        core_pair(&link, &a, &b);
+        core_pair(&link, &c, &d);
+        link.piece = pieces[i];
+        mtls_session_write(a, octets, 20000);
+        mtls_session_write(c, "other", 5);
+        mtls_session_write(a, octets + 20000, 10000);
+        mtls_session_lend(b, got, 25000);
+        core_settle(&link);
+        ck_assert_uint_eq(mtls_session_lent(b), 25000);
+        ck_assert_uint_eq(mtls_session_lent(d), 0);
+        ck_assert_uint_eq(mtls_session_take_back(link.server.session), 25000);
+        ck_assert_uint_eq(mtls_session_take_back(link.server.session), 0);
+        ck_assert_uint_eq(mtls_session_read(b, got + 25000, 10000), 5000);
+        ck_assert_mem_eq(got, octets, sizeof(octets));
+        core_expect(d, "other");
+        ck_assert_uint_eq(b->in.freed, 30000); /* as if it had been read */
+        mtls_session_lend(b, got, 10);         /* not over what waits */
+        mtls_session_take_back(link.server.session);
+        mtls_session_release(a);
+        mtls_session_release(b);
+        mtls_session_release(c);
+        mtls_session_release(d);
+        both_empty();
+        core_link_close(&link);
+    }
+}
+END_TEST
+
 /* A reader that keeps up with a fast writer; how wide its window became. */
 static uint32_t grown_window(const struct mtls_session_config *config)
 {
@@ -483,6 +525,7 @@ int main(void)
         data_goes_both_ways,
         data_may_follow_the_success_at_once,
         credit_bounds_what_is_sent_until_it_is_read,
+        what_a_reader_lends_is_filled_instead_of_the_buffer,
         a_window_grows_for_a_reader_that_keeps_up,
         a_window_grows_into_half_of_the_sessions_memory,
         a_half_closed_channel_still_carries_the_other_way,
