@@ -254,8 +254,13 @@ START_TEST(what_a_reader_lends_is_filled_instead_of_the_buffer)
         ck_assert_mem_eq(got, octets, sizeof(octets));
         core_expect(d, "other");
         ck_assert_uint_eq(b->in.freed, 30000); /* as if it had been read */
-        mtls_session_lend(b, got, 10);         /* not over what waits */
-        mtls_session_take_back(link.server.session);
+        mtls_session_write(a, "be", 2);
+        core_settle(&link);
+        mtls_session_lend(b, got, 10); /* not before what waits */
+        mtls_session_write(a, "fore", 4);
+        core_settle(&link);
+        ck_assert_uint_eq(mtls_session_take_back(link.server.session), 0);
+        core_expect(b, "before");
         mtls_session_release(a);
         mtls_session_release(b);
         mtls_session_release(c);
