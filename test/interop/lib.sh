@@ -161,6 +161,7 @@ start_nginx() {
         cat >"$dir/nginx.conf" <<END
 $user
 daemon off;
+master_process off;
 worker_processes 1;
 pid $dir/nginx/pid;
 error_log $dir/nginx/error.log;
