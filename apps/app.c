@@ -8,7 +8,9 @@
 #include "local.h"
 #include "report.h"
 #include "tell.h"
+#include "watch.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,21 +32,24 @@ static void stop(struct app *app)
     uv_close((uv_handle_t *)&app->idle, NULL);
     uv_close((uv_handle_t *)&app->prepare, NULL);
     uv_close((uv_handle_t *)&app->tick, NULL);
+    watch_end(app);
     for (int i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&app->signals[i], NULL);
 }
 
 /*
- * Before the loop waits: each link that has something to do gets one turn, in
- * order. What the connections wrote in this turn leaves here, together.
+ * Before the loop waits: each connection and then each link that has something
+ * to do gets one turn, in order. What the connections wrote leaves together.
  */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct app *app = prepare->data;
-    struct link *last = TAILQ_LAST(&app->work, link_list);
-    struct link *k;
-    int done = last == NULL;
+    struct link *last, *k;
+    int done;
 
+    watch_turn(app);
+    last = TAILQ_LAST(&app->work, link_list);
+    done = last == NULL;
     while (!done) {
         k = TAILQ_FIRST(&app->work);
         done = k == last;
@@ -55,7 +60,7 @@ static void on_prepare(uv_prepare_t *prepare)
     if (app->drain_until != 0 && TAILQ_EMPTY(&app->links) &&
         TAILQ_EMPTY(&app->orphans) && TAILQ_EMPTY(&app->linger))
         stop(app);
-    else if (TAILQ_EMPTY(&app->work))
+    else if (TAILQ_EMPTY(&app->work) && TAILQ_EMPTY(&app->watch.ready))
         uv_idle_stop(&app->idle);
     else
         uv_idle_start(&app->idle, on_idle);
@@ -141,6 +146,10 @@ int app_init(struct app *app)
     TAILQ_INIT(&app->work);
     TAILQ_INIT(&app->orphans);
     TAILQ_INIT(&app->linger);
+    if (!watch_begin(app)) {
+        report_error("no event loop: %s", strerror(errno));
+        return 0;
+    }
     uv_prepare_init(&app->loop, &app->prepare);
     uv_idle_init(&app->loop, &app->idle);
     uv_timer_init(&app->loop, &app->tick);

@@ -15,6 +15,8 @@ struct link;
 struct local_sock;
 TAILQ_HEAD(link_list, link);
 struct chan;
+struct watch;
+TAILQ_HEAD(watch_list, watch);
 TAILQ_HEAD(local_list, local_sock);
 TAILQ_HEAD(chan_list, chan);
 
@@ -31,9 +33,14 @@ struct app {
     struct link_list work;    /* those with something to do this turn */
     struct chan_list orphans; /* channels that outlive their link */
     struct local_list linger; /* connections on their way out */
-    uint64_t drain_until;     /* 0: not draining */
-    int status;               /* the exit status */
-    void *command;            /* the command's own state */
+    struct {
+        int fd; /* an epoll, which the loop waits for as for a socket */
+        uv_poll_t poll;
+        struct watch_list ready;
+    } watch;
+    uint64_t drain_until; /* 0: not draining */
+    int status;           /* the exit status */
+    void *command;        /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
 };

@@ -94,7 +94,8 @@ static int take_end(struct forward *f)
         return 0;
     }
     f->chan_ended = 1;
-    f->local->ops->end(f->local);
+    if (!f->local_ended) /* else it will be closed at once */
+        f->local->ops->end(f->local);
     return 1;
 }
 

@@ -5,6 +5,8 @@
 
 #include "local.h"
 
+#include "watch.h"
+
 #include <errno.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -21,40 +23,30 @@
 
 struct local_sock {
     struct local base;
-    uv_poll_t poll;
-    struct app *app;
-    int fd;
-    int armed;   /* what |poll| waits for */
-    int hung_up; /* its other side has ended; UV_DISCONNECT would repeat it */
-    int resets;  /* lingers until its data has left, then resets */
+    struct watch watch;
+    int resets; /* lingers until its data has left, then resets */
     uint64_t until;
     TAILQ_ENTRY(local_sock) node; /* of app->linger */
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void on_closed(uv_handle_t *handle)
+static struct local_sock *of_watch(struct watch *w)
 {
-    free(handle->data);
+    return (struct local_sock *)(void *)((char *)w -
+                                         offsetof(struct local_sock, watch));
 }
 
-static void arm(struct local_sock *s, int events)
+static int fd_of(const struct local *l)
 {
-    if (events == s->armed)
-        return;
-    s->armed = events;
-    if (events == 0)
-        uv_poll_stop(&s->poll);
-    else if (uv_poll_start(&s->poll, events, on_poll) != 0)
-        s->armed = 0;
+    return ((const struct local_sock *)l)->watch.fd;
 }
 
 static void destroy(struct local_sock *s)
 {
     if (s->until != 0)
-        TAILQ_REMOVE(&s->app->linger, s, node);
-    uv_close((uv_handle_t *)&s->poll, on_closed);
-    close(s->fd);
+        TAILQ_REMOVE(&s->watch.app->linger, s, node);
+    watch_drop(&s->watch);
+    close(s->watch.fd);
+    free(s);
 }
 
 /* With a linger time of 0, close() sends RST and drops what is queued. */
@@ -62,7 +54,7 @@ static void destroy_with_reset(struct local_sock *s)
 {
     struct linger hard = {1, 0};
 
-    setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     destroy(s);
 }
 
@@ -71,79 +63,62 @@ static int unsent(const struct local_sock *s)
 {
     int n = 0;
 
-    return ioctl(s->fd, SIOCOUTQ, &n) == 0 ? n : 0;
+    return ioctl(s->watch.fd, SIOCOUTQ, &n) == 0 ? n : 0;
 }
 
 /* Hears what still comes, so that close() has no reason to send RST. */
 static void discard(struct local_sock *s)
 {
     char scratch[16384];
-    ssize_t n;
+    ssize_t n = 1;
 
-    for (int i = 0; i < 8; i++) {
-        n = recv(s->fd, scratch, sizeof(scratch), MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            destroy(s);
-            return;
-        }
-        if (n < 0)
-            return;
+    for (int i = 0; i < 8 && n > 0; i++) {
+        n = recv(s->watch.fd, scratch, sizeof(scratch), MSG_DONTWAIT);
+        watch_was_read(&s->watch, n, sizeof(scratch));
     }
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        watch_want(&s->watch, WATCH_IN);
+    else
+        destroy(s);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_watch(struct watch *w, int events)
 {
-    struct local_sock *s = poll->data;
-    int what = 0;
+    struct local_sock *s = of_watch(w);
 
-    if (status < 0) {
-        s->armed = 0; /* libuv has stopped it */
-        what = LOCAL_BROKEN;
-    }
-    if (s->until != 0) {
-        if (what == LOCAL_BROKEN)
-            destroy(s);
-        else
-            discard(s);
-        return;
-    }
-    if ((events & UV_DISCONNECT) != 0) {
-        s->hung_up = 1;
-        arm(s, s->armed & ~UV_DISCONNECT);
-    }
-    what |= (events & UV_READABLE) != 0 ? LOCAL_IN : 0;
-    what |= (events & UV_WRITABLE) != 0 ? LOCAL_OUT : 0;
-    if (what != 0)
-        s->base.ready(&s->base, what);
+    if (s->until == 0)
+        s->base.ready(&s->base, events);
+    else if ((events & WATCH_BROKEN) != 0)
+        destroy(s);
+    else
+        discard(s);
 }
 
 static ssize_t sock_read(struct local *l, void *p, size_t n)
 {
-    return recv(((struct local_sock *)l)->fd, p, n, MSG_DONTWAIT);
+    ssize_t r = recv(fd_of(l), p, n, MSG_DONTWAIT);
+
+    watch_was_read(&((struct local_sock *)l)->watch, r, n);
+    return r;
 }
 
 static ssize_t sock_write(struct local *l, const void *p, size_t n, int more)
 {
-    return send(((struct local_sock *)l)->fd, p, n,
-                MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    ssize_t r = send(fd_of(l), p, n,
+                     MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+
+    watch_was_written(&((struct local_sock *)l)->watch, r);
+    return r;
 }
 
-/*
- * UV_DISCONNECT is waited for always, since poll() reports errors only where
- * something is waited for: a reset must be seen while a forward is stalled.
- */
 static void sock_want(struct local *l, int events)
 {
-    struct local_sock *s = (struct local_sock *)l;
-
-    arm(s, ((events & LOCAL_IN) != 0 ? UV_READABLE : 0) |
-               ((events & LOCAL_OUT) != 0 ? UV_WRITABLE : 0) |
-               (s->hung_up ? 0 : UV_DISCONNECT));
+    watch_want(&((struct local_sock *)l)->watch, events);
 }
 
 static void sock_end(struct local *l)
 {
-    shutdown(((struct local_sock *)l)->fd, SHUT_WR);
+    shutdown(fd_of(l), SHUT_WR);
 }
 
 static void sock_close(struct local *l)
@@ -153,17 +128,17 @@ static void sock_close(struct local *l)
 
 static void start_linger(struct local_sock *s, uint64_t ms)
 {
-    s->until = uv_now(&s->app->loop) + ms;
-    TAILQ_INSERT_TAIL(&s->app->linger, s, node);
+    s->until = uv_now(&s->watch.app->loop) + ms;
+    TAILQ_INSERT_TAIL(&s->watch.app->linger, s, node);
 }
 
 static void sock_linger(struct local *l)
 {
     struct local_sock *s = (struct local_sock *)l;
 
-    shutdown(s->fd, SHUT_WR);
+    shutdown(fd_of(l), SHUT_WR);
     start_linger(s, LINGER_MS);
-    arm(s, UV_READABLE);
+    watch_want(&s->watch, WATCH_IN);
 }
 
 static void sock_reset(struct local *l)
@@ -176,7 +151,7 @@ static void sock_reset(struct local *l)
     }
     s->resets = 1;
     start_linger(s, RESET_MS);
-    arm(s, 0); /* local_second() looks whether all has left */
+    watch_want(&s->watch, 0); /* local_second() looks whether all has left */
 }
 
 static const struct local_ops sock_ops = {
@@ -188,17 +163,14 @@ struct local *local_sock_new(struct app *app, int fd)
 {
     struct local_sock *s = calloc(1, sizeof(*s));
     int one = 1;
+    int tcp = setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (s == NULL || uv_poll_init(&app->loop, &s->poll, fd) != 0) {
+    if (s == NULL || !watch_add(&s->watch, app, fd, tcp, on_watch)) {
         free(s);
         close(fd);
         return NULL;
     }
     s->base.ops = &sock_ops;
-    s->poll.data = s;
-    s->app = app;
-    s->fd = fd;
     return &s->base;
 }
 
@@ -218,6 +190,10 @@ void local_second(struct app *app)
 
 void local_abandon(struct app *app)
 {
-    while (!TAILQ_EMPTY(&app->linger))
-        destroy(TAILQ_FIRST(&app->linger));
+    struct local_sock *s, *next;
+
+    for (s = TAILQ_FIRST(&app->linger); s != NULL; s = next) {
+        next = TAILQ_NEXT(s, node);
+        destroy(s);
+    }
 }

@@ -14,6 +14,7 @@
 
 #include <sys/types.h>
 
+/* As those of watch.h. */
 #define LOCAL_IN 1
 #define LOCAL_OUT 2
 #define LOCAL_BROKEN 4 /* reset, or an error */

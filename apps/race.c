@@ -90,20 +90,40 @@ static void on_writable(uv_poll_t *poll, int status, int events)
     uv_timer_start(&r->timer, on_timer, 0, 0);
 }
 
+/* On loopback the answer is there before connect() returns, to say that it is
+ * under way. */
+static int is_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+}
+
+/* 1: it is under way. 0: it failed. -1: it is done, and |r| is gone. */
 static int start(struct race *r, unsigned i)
 {
     const struct sockaddr *sa = (const void *)&r->addrs[i].addr;
-    struct attempt *a = calloc(1, sizeof(*a));
+    struct attempt *a;
     int fd =
         socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    if (a == NULL || fd < 0 ||
-        (connect(fd, sa, r->addrs[i].len) != 0 && errno != EINPROGRESS) ||
-        uv_poll_init(r->timer.loop, &a->poll, fd) != 0) {
+    if (fd < 0 ||
+        (connect(fd, sa, r->addrs[i].len) != 0 && errno != EINPROGRESS)) {
         r->error = errno;
-        free(a);
         if (fd >= 0)
             close(fd);
+        return 0;
+    }
+    if (is_connected(fd)) {
+        finish(r, fd);
+        return -1;
+    }
+    a = calloc(1, sizeof(*a));
+    if (a == NULL || uv_poll_init(r->timer.loop, &a->poll, fd) != 0) {
+        r->error = ENOMEM;
+        free(a);
+        close(fd);
         return 0;
     }
     a->fd = fd;
@@ -123,6 +143,8 @@ static void on_timer(uv_timer_t *timer)
 
     while (!started && r->next < r->n) {
         started = start(r, r->next);
+        if (started < 0)
+            return;
         if (!started && r->error == EAGAIN) {
             uv_timer_start(&r->timer, on_timer, AGAIN_MS, 0);
             return;
