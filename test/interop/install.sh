@@ -32,7 +32,7 @@ for source in program.c program.cc; do
     [ $source = program.c ] || compiler=c++
     $compiler -Wall -Wextra -Werror -o "$dir/shared" "$dir/$source" \
         "${shared[@]}"
-    ldd "$dir/shared" | grep -q "libmtls.so.0 => $lib"
+    ldd "$dir/shared" | grep "libmtls.so.0 => $lib" >/dev/null
     usage "$dir/shared"
     $compiler -o "$dir/static" "$dir/$source" \
         "${static[@]/#-lmtls/-l:libmtls.a}"
