@@ -39,6 +39,10 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_SOCKS_CUT, "connection ended amid a SOCKS message"},
     {MTLS_R_UDP_OUTSIDE_TLS, "peer would relay UDP outside TLS"},
     {MTLS_R_DATAGRAM_TOO_LONG, "datagram too long"},
+    {MTLS_R_EVIDENCE_IO, "evidence log can't be read or written"},
+    {MTLS_R_EVIDENCE_NOT_A_LOG, "not an evidence log"},
+    {MTLS_R_EVIDENCE_DAMAGED, "evidence log is damaged"},
+    {MTLS_R_EVIDENCE_TOO_LARGE, "too large for the evidence log"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

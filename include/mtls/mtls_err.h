@@ -50,6 +50,10 @@ int MTLS_err_library(void);
 #define MTLS_R_SOCKS_CUT                  134 /* ended within a message */
 #define MTLS_R_UDP_OUTSIDE_TLS            135 /* the reply names an address */
 #define MTLS_R_DATAGRAM_TOO_LONG          136 /* over 65,535 octets, headed */
+#define MTLS_R_EVIDENCE_IO                170 /* its file; errno's text added */
+#define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
+#define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
+#define MTLS_R_EVIDENCE_TOO_LARGE         173 /* an object, for one entry */
 /* clang-format on */
 
 #ifdef __cplusplus
