@@ -130,6 +130,33 @@ static void send_owed(const struct mtls_io *io)
         send_now(io);
 }
 
+/*
+ * What a call that blocks has sent is with the transport when it returns:
+ * nobody else may come to send it.
+ */
+static void await_sent(const struct mtls_io *io)
+{
+    struct mtls_mux *mux = io->mux;
+    uint64_t mark = mtls_session_queued(mux->session);
+
+    while (mtls_io_blocks(mux, io->channel) && !mux->corked &&
+           !mtls_mux_flushed(mux, mark) && !mux->write_failed &&
+           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
+        mtls_mux_send(mux);
+}
+
+/* The same of what the channel owes: control packets, ahead of the data. */
+static void await_owed(const struct mtls_io *io)
+{
+    struct mtls_mux *mux = io->mux;
+
+    while (mtls_io_blocks(mux, io->channel) && !mux->corked &&
+           io->channel->owed != 0 && !mux->write_failed &&
+           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
+        mtls_mux_send(mux);
+    await_sent(io);
+}
+
 /* --- opening --- */
 
 /* 1 open, 0 not yet, -1 failed. */
@@ -198,10 +225,13 @@ static int open_channel(const struct mtls_io *io)
 int mtls_io_open(const struct mtls_io *io)
 {
     const struct mtls_channel *c = io->channel;
+    int asked = c->life == MTLS_ASKED;
     int r = open_channel(io);
 
     if (r <= 0)
         return -1;
+    if (asked)
+        await_owed(io);
     /* Opened, but perhaps over by now. */
     if (c->tx_reason != 0 && c->rx == MTLS_RX_FAILED)
         return fail(io, c->rx_reason);
@@ -385,18 +415,6 @@ static int room_came(const struct mtls_io *io, int *asked)
     return mtls_session_guarantee(io->channel) != 0;
 }
 
-/* What a call that blocks has written is with the transport when it returns. */
-static void await_sent(const struct mtls_io *io)
-{
-    struct mtls_mux *mux = io->mux;
-    uint64_t mark = mtls_session_queued(mux->session);
-
-    while (mtls_io_blocks(mux, io->channel) && !mux->corked &&
-           !mtls_mux_flushed(mux, mark) && !mux->write_failed &&
-           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
-        mtls_mux_send(mux);
-}
-
 int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
                   size_t *n)
 {
@@ -504,5 +522,6 @@ int mtls_io_end(const struct mtls_io *io)
         return 0;
     }
     send_now(io);
+    await_owed(io);
     return 1;
 }

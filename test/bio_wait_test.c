@@ -340,6 +340,42 @@ START_TEST(a_writer_that_blocks_goes_before_one_that_does_not_come_back)
 }
 END_TEST
 
+/* --- what nobody else would send --- */
+
+static void *shut_down(void *arg)
+{
+    struct count *count = arg;
+
+    atomic_store(&count->n, (int)BIO_shutdown_wr(count->b));
+    return NULL;
+}
+
+/* Behind what a full transport did not take, and no call comes after it. */
+START_TEST(a_call_that_blocks_sees_its_packet_off)
+{
+    struct stacks st = stacks_new(STACKS_TLS13_SOCKETS, 0);
+    struct meeting m;
+    struct count last = {0};
+    pthread_t reader;
+    char octet;
+
+    BIO_mtls_set_window(st.server, 10000000);
+    meet(&m, st, 3);
+    BIO_set_nbio(m.c[2], 1);
+    fill(m.c[2]);
+    last.b = m.c[1];
+    pthread_create(&last.thread, NULL, shut_down, &last);
+    pthread_create(&reader, NULL, drain, m.s[2]);
+    ck_assert_int_eq(BIO_read(m.s[1], &octet, 1), 0);
+    pthread_join(last.thread, NULL);
+    ck_assert_int_eq(atomic_load(&last.n), 1);
+    BIO_free(m.c[2]); /* an end for who drains */
+    m.c[2] = NULL;
+    pthread_join(reader, NULL);
+    part(&m);
+}
+END_TEST
+
 /* --- a peer that does not read --- */
 
 static void *free_one(void *arg)
@@ -465,6 +501,7 @@ int main(void)
     tcase_add_test(tc, a_write_waits_for_its_own_octets_alone);
     tcase_add_loop_test(
         tc, a_writer_that_blocks_goes_before_one_that_does_not_come_back, 0, 2);
+    tcase_add_test(tc, a_call_that_blocks_sees_its_packet_off);
     tcase_add_test(tc, freeing_does_not_wait_for_a_peer_that_does_not_read);
     tcase_add_test(tc, a_descriptor_of_the_same_number_keeps_its_flags);
     tcase_add_test(tc, a_reader_and_a_writer_keep_each_others_retry_flags);
