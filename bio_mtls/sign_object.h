@@ -21,10 +21,10 @@ struct mtls_sign_parts {
     const unsigned char *data;
     size_t len;
     struct mtls_sign_context context;
-    time_t time;           /* that it says it was signed at */
-    X509 *signer;          /* of |key| */
-    EVP_PKEY *key;         /* EVP_PKEY_sign is all that is asked of it */
-    STACK_OF(X509) *chain; /* that go with it, or NULL */
+    time_t time;            /* that it says it was signed at */
+    X509 *signer;           /* of |key| */
+    EVP_PKEY *key;          /* EVP_PKEY_sign is all that is asked of it */
+    STACK_OF(X509) * chain; /* that go with it, or NULL */
 };
 
 /* What an object was made of, all but the key. */
@@ -34,7 +34,7 @@ struct mtls_signed {
     struct mtls_sign_context context;
     time_t time;
     X509 *signer;
-    STACK_OF(X509) *chain; /* its other certificates */
+    STACK_OF(X509) * chain; /* its other certificates */
 };
 
 /*
@@ -62,7 +62,7 @@ void mtls_signed_cleanup(struct mtls_signed *s);
  * with MTLS_R_SIGN_CERTIFICATE, whose data is OpenSSL's reason.
  */
 int mtls_sign_check(const struct mtls_signed *s, X509_STORE *trust,
-                    STACK_OF(X509) *more, time_t at);
+                    STACK_OF(X509) * more, time_t at);
 
 /* mtls_sign_format_known: whether it is offered here. */
 int mtls_sign_format_known(uint8_t format);

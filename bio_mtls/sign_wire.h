@@ -121,7 +121,7 @@ int mtls_sign_get_certs(const unsigned char *in, size_t len,
 struct mtls_sign_context {
     unsigned char binding[MTLS_SIGN_BINDING]; /* of the session (RFC 5705) */
     uint8_t direction;                        /* MTLS_SIGN_FROM_ */
-    uint8_t flags; /* MTLS_SIGN_RECEIPT, or MTLS_SIGN_WANTS_RECEIPT, or 0 */
+    uint8_t flags;     /* MTLS_SIGN_RECEIPT, or MTLS_SIGN_WANTS_RECEIPT, or 0 */
     uint64_t sequence; /* from 0; of a receipt, that of its message */
 };
 

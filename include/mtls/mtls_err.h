@@ -50,6 +50,20 @@ int MTLS_err_library(void);
 #define MTLS_R_SOCKS_CUT                  134 /* ended within a message */
 #define MTLS_R_UDP_OUTSIDE_TLS            135 /* the reply names an address */
 #define MTLS_R_DATAGRAM_TOO_LONG          136 /* over 65,535 octets, headed */
+#define MTLS_R_SIGN_MALFORMED             150 /* no message of TLS Sign */
+#define MTLS_R_SIGN_TOO_LONG              151 /* over BIO_tls_sign_set_max() */
+#define MTLS_R_BAD_SIGN                   152 /* what is wrong is the data */
+#define MTLS_R_BAD_SIGN_ALERT             153 /* the peer said bad_sign */
+#define MTLS_R_SIGN_REQUIRED              154 /* peer's data is not signed */
+#define MTLS_R_SIGN_NOT_NEGOTIATED        155 /* no `signature` extension */
+#define MTLS_R_SIGN_NO_KEY                156 /* nothing to sign with */
+#define MTLS_R_SIGN_NO_BINDING            157 /* no session to be bound to */
+#define MTLS_R_SIGN_FORMAT                158 /* content format not offered */
+#define MTLS_R_SIGN_FAILED                159 /* OpenSSL says why */
+#define MTLS_R_SIGN_CERTIFICATE           160 /* why is the data */
+#define MTLS_R_SIGN_CUT                   161 /* ended within a message */
+#define MTLS_R_SIGN_NO_RECEIPT            162 /* ended without receipts */
+#define MTLS_R_SIGN_ALERT                 163 /* its number is the data */
 #define MTLS_R_EVIDENCE_IO                170 /* its file; errno's text added */
 #define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
 #define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
