@@ -169,6 +169,17 @@ int allow_endpoint(const struct allow *a, const struct endpoint *e)
     return 0;
 }
 
+int allow_any(const struct allow *a, uint16_t port)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        const struct rule *r = &a->rules[i];
+
+        if (r->kind == RULE_ANY && (r->port == ANY_PORT || r->port == port))
+            return 1;
+    }
+    return 0;
+}
+
 int allow_never(const union addr *addr)
 {
     static const unsigned char zeros[16];

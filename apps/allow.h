@@ -32,6 +32,9 @@ int allow_endpoint(const struct allow *a, const struct endpoint *e);
 /* Whether this address, canonical, with its port, is allowed. */
 int allow_addr(const struct allow *a, const union addr *addr);
 
+/* Whether every address is allowed for this port. */
+int allow_any(const struct allow *a, uint16_t port);
+
 /* Whether it is one that no rule can allow. */
 int allow_never(const union addr *addr);
 

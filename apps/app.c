@@ -7,6 +7,7 @@
 #include "link.h"
 #include "local.h"
 #include "report.h"
+#include "socks.h"
 #include "tell.h"
 #include "watch.h"
 
@@ -58,7 +59,8 @@ static void on_prepare(uv_prepare_t *prepare)
         link_pump(k);
     }
     if (app->drain_until != 0 && TAILQ_EMPTY(&app->links) &&
-        TAILQ_EMPTY(&app->orphans) && TAILQ_EMPTY(&app->linger))
+        TAILQ_EMPTY(&app->orphans) && TAILQ_EMPTY(&app->linger) &&
+        app->n_others == 0)
         stop(app);
     else if (TAILQ_EMPTY(&app->work) && TAILQ_EMPTY(&app->watch.ready))
         uv_idle_stop(&app->idle);
@@ -89,6 +91,7 @@ void app_drain(struct app *app)
         return;
     app->drain_until = uv_now(&app->loop) + APP_DRAIN_MS;
     app->drain(app);
+    socks_drain(app);
     TAILQ_FOREACH(k, &app->links, node)
     {
         link_changed(k); /* so that it sees whether it is over */
@@ -105,6 +108,7 @@ void app_quit(struct app *app)
     {
         link_close(k, LINK_ENDED, "");
     }
+    socks_abandon(app);
     chan_abandon_orphans(app);
     local_abandon(app);
 }
@@ -146,6 +150,7 @@ int app_init(struct app *app)
     TAILQ_INIT(&app->work);
     TAILQ_INIT(&app->orphans);
     TAILQ_INIT(&app->linger);
+    TAILQ_INIT(&app->socks);
     if (!watch_begin(app)) {
         report_error("no event loop: %s", strerror(errno));
         return 0;

@@ -19,6 +19,8 @@ struct watch;
 TAILQ_HEAD(watch_list, watch);
 TAILQ_HEAD(local_list, local_sock);
 TAILQ_HEAD(chan_list, chan);
+struct socks;
+TAILQ_HEAD(socks_list, socks);
 
 /* How long a drain waits for channels, in milliseconds. */
 #define APP_DRAIN_MS 10000
@@ -38,9 +40,11 @@ struct app {
         uv_poll_t poll;
         struct watch_list ready;
     } watch;
-    uint64_t drain_until; /* 0: not draining */
-    int status;           /* the exit status */
-    void *command;        /* the command's own state */
+    struct socks_list socks; /* SOCKS clients that have no answer yet */
+    size_t n_others;         /* what else there is to wait for */
+    uint64_t drain_until;    /* 0: not draining */
+    int status;              /* the exit status */
+    void *command;           /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
 };

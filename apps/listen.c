@@ -268,18 +268,26 @@ static int open_all(struct listener *l, const struct endpoint *where)
            l->n > 0;
 }
 
-static void tell(const struct listener *l, const char *purpose)
+int listener_address(const struct listener *l, unsigned i,
+                     char out[ADDR_TEXT_MAX])
 {
     struct sockaddr_storage at;
-    socklen_t len;
+    socklen_t len = sizeof(at);
 
+    if (i >= l->n ||
+        getsockname(l->doors[i]->fd, (struct sockaddr *)&at, &len) != 0)
+        return 0;
+    addr_text(out, (struct sockaddr *)&at, len);
+    return 1;
+}
+
+static void tell(const struct listener *l, const char *purpose)
+{
     for (unsigned i = 0; i < l->n; i++) {
         char text[ADDR_TEXT_MAX] = "?";
         struct event e;
 
-        len = sizeof(at);
-        if (getsockname(l->doors[i]->fd, (struct sockaddr *)&at, &len) == 0)
-            addr_text(text, (struct sockaddr *)&at, len);
+        listener_address(l, i, text);
         event_begin(&e, "listening");
         event_text(&e, "address", text);
         event_text(&e, "for", purpose);

@@ -28,6 +28,10 @@ struct listener *listener_new(struct app *app, const struct endpoint *where,
 void listener_start(struct listener *l);
 void listener_stop(struct listener *l);
 
+/* listener_address: that of the socket |i|; 0 when there are not as many. */
+int listener_address(const struct listener *l, unsigned i,
+                     char out[ADDR_TEXT_MAX]);
+
 /* listener_free closes it, and takes a UNIX socket's name away. */
 void listener_free(struct listener *l);
 

@@ -250,7 +250,10 @@ void options_report(const struct options *o)
 void options_free(struct options *o)
 {
     free(o->forwards.at);
+    free(o->socks.at);
+    free(o->remotes.at);
     free(o->allow.at);
+    free(o->allow_listen.at);
     free(o->providers.at);
     free(o->conf.at);
     free(o->words.at);

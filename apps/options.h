@@ -22,9 +22,12 @@ struct options {
     /* what to do */
     const char *accept;
     const char *connect;
-    const char *stdio; /* -W */
-    struct strings forwards;
+    const char *stdio;       /* -W */
+    struct strings forwards; /* -L */
+    struct strings socks;    /* -D */
+    struct strings remotes;  /* -R */
     struct strings allow;
+    struct strings allow_listen;
     int echo;
     /* TLS */
     const char *ca_file, *ca_path;

@@ -9,6 +9,8 @@
 #include "forward.h"
 #include "link.h"
 #include "listen.h"
+#include "proxy.h"
+#include "remote.h"
 #include "report.h"
 #include "request.h"
 #include "tell.h"
@@ -24,6 +26,8 @@
 /* Between attempts to get a lost session back: doubling, with a jitter. */
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 10000
+/* Until the server is asked again for a port that it had refused. */
+#define WISH_RETRY_MS 2000
 
 /* clang-format off */
 static const struct option options_client[] = {
@@ -33,8 +37,14 @@ static const struct option options_client[] = {
      "forward connections to this port, on loopback unless BIND\n"
      "says otherwise, to HOST:HPORT as the server sees it;\n"
      "either end may be unix:/path; may be repeated", 0, 0},
+    {"D", OPTION_LIST, AT(socks), "[BIND:]PORT",
+     "be a SOCKS 5 server there, on loopback unless BIND says\n"
+     "otherwise; the server connects; may be repeated", 0, 0},
+    {"R", OPTION_LIST, AT(remotes), "[BIND:]PORT:HOST:HPORT",
+     "have the server listen on this port, and forward connections\n"
+     "to HOST:HPORT as seen from here; may be repeated", 0, 0},
     {"W", OPTION_TEXT, AT(stdio), "HOST:PORT",
-     "forward standard input and output; without -L and -W\n"
+     "forward standard input and output; without -L, -D, -R and -W\n"
      "they go to the server's own default channel", 0, 0},
     {"servername", OPTION_TEXT, AT(servername), "NAME",
      "the name to ask for, and in the certificate (HOST)", 0, 0},
@@ -55,11 +65,19 @@ static const struct option *const tables[] = {
 
 struct client;
 
-/* One -L. */
+/* One -L or -D, which has no destination. */
 struct door {
     struct client *client;
     struct forward_spec spec;
     struct listener *listener;
+};
+
+/* One -R. */
+struct wish {
+    struct client *client;
+    struct remote *remote;
+    const char *text;
+    uv_timer_t retry;
 };
 
 struct client {
@@ -71,11 +89,15 @@ struct client {
     struct dial *dial;
     struct link *link;
     struct door *doors;
-    const char *destination; /* of standard input and output, or NULL */
-    struct local *stdio;     /* while it is forwarded */
+    size_t n_doors;
+    struct wish *wishes;
+    struct dial_pool *inward; /* of channels that the server opens */
+    const char *destination;  /* of standard input and output, or NULL */
+    struct local *stdio;      /* while it is forwarded */
     uv_timer_t retry;
     uint64_t backoff;
-    int was_up; /* there has been a session */
+    int was_up;      /* there has been a session */
+    int was_granted; /* and the server has listened for us */
 };
 
 /* --- standard input and output ---------------------------------------------
@@ -112,8 +134,13 @@ static void on_accept(void *arg, int fd, const char *source)
 {
     struct door *door = arg;
     struct client *c = door->client;
-    struct local *local = local_sock_new(&c->app, fd);
+    struct local *local;
 
+    if (door->spec.destination[0] == '\0') {
+        proxy_new(&c->app, &c->link, fd, source);
+        return;
+    }
+    local = local_sock_new(&c->app, fd);
     if (local == NULL)
         report_error("out of memory");
     else if (c->link == NULL)
@@ -126,11 +153,52 @@ static void on_accept(void *arg, int fd, const char *source)
 /* While there is no session, those who come wait in the kernel's backlog. */
 static void open_doors(struct client *c, int open)
 {
-    for (size_t i = 0; i < c->o.forwards.n; i++) {
+    for (size_t i = 0; i < c->n_doors; i++) {
         struct listener *l = c->doors[i].listener;
 
         if (l != NULL)
             (open ? listener_start : listener_stop)(l);
+    }
+}
+
+/* --- ports of the server ----------------------------------------------------
+ */
+
+static void on_retry_wish(uv_timer_t *timer)
+{
+    struct wish *w = timer->data;
+
+    if (w->client->link != NULL && w->client->app.drain_until == 0)
+        remote_ask(w->remote, w->client->link);
+}
+
+/* The first time it has to work; later a port may be in use for a while, by
+ * the session that was lost. */
+static void on_wish(void *arg, const char *why)
+{
+    struct wish *w = arg;
+    struct client *c = w->client;
+
+    if (why == NULL) {
+        c->was_granted = 1;
+        return;
+    }
+    if (c->app.drain_until != 0)
+        return;
+    report_error("-R %s: %s", w->text, why);
+    if (c->was_granted) {
+        uv_timer_start(&w->retry, on_retry_wish, WISH_RETRY_MS, 0);
+        return;
+    }
+    c->app.status = EXIT_FAILURE;
+    app_drain(&c->app);
+}
+
+static void ask_wishes(struct client *c)
+{
+    for (size_t i = 0; i < c->o.remotes.n && c->app.drain_until == 0; i++) {
+        uv_timer_stop(&c->wishes[i].retry);
+        remote_ask(c->wishes[i].remote, c->link);
     }
 }
 
@@ -147,14 +215,24 @@ static void on_opened(struct link *k)
     c->backoff = BACKOFF_MIN_MS;
     if (c->o.noverify)
         report_error("the server is NOT verified: anyone may be reading");
+    c->inward = dial_pool_new(&c->app.loop);
     open_doors(c, 1);
+    ask_wishes(c);
     if (c->destination != NULL)
         start_stdio(c);
 }
 
 static void on_requested(struct link *k, BIO *bio)
 {
-    request_refuse(k, bio, "prohibited: this client offers nothing");
+    struct client *c = k->owner;
+
+    for (size_t i = 0; i < c->o.remotes.n && c->inward != NULL; i++) {
+        if (remote_wants(c->wishes[i].remote, bio)) {
+            request_new(k, bio, c->inward, NULL);
+            return;
+        }
+    }
+    request_refuse(k, bio, "prohibited: this client does not offer that");
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -192,6 +270,8 @@ static void on_closed(struct link *k)
     const char *why = *k->why != '\0' ? k->why : "the server ended it";
 
     c->link = NULL;
+    dial_pool_free(c->inward);
+    c->inward = NULL;
     open_doors(c, 0);
     if (c->o.sess_out != NULL && k->end == LINK_FAILED && k->spoilt)
         unlink(c->o.sess_out); /* MTLS-05 3: it must not be resumed */
@@ -249,9 +329,13 @@ static void on_drain(struct app *app)
 {
     struct client *c = app->command;
 
-    for (size_t i = 0; c->doors != NULL && i < c->o.forwards.n; i++) {
+    for (size_t i = 0; c->doors != NULL && i < c->n_doors; i++) {
         listener_free(c->doors[i].listener);
         c->doors[i].listener = NULL;
+    }
+    for (size_t i = 0; i < c->o.remotes.n; i++) {
+        remote_end(c->wishes[i].remote);
+        uv_close((uv_handle_t *)&c->wishes[i].retry, NULL);
     }
     uv_close((uv_handle_t *)&c->retry, NULL);
     if (c->dial != NULL)
@@ -263,6 +347,63 @@ static void on_drain(struct app *app)
         local_stdio_end(c->stdio);
 }
 
+static int has_ports(const struct options *o)
+{
+    return o->forwards.n + o->socks.n + o->remotes.n > 0;
+}
+
+/* -D's port alone is on loopback, as -L's. */
+static int read_door(struct door *door, const char *text, int socks)
+{
+    struct forward_spec *spec = &door->spec;
+
+    if (!socks)
+        return forward_spec_parse(spec, text);
+    if (!endpoint_parse(&spec->listen, text, 1))
+        return 0;
+    if (parse_port(text) >= 0)
+        text_copy(spec->listen.host, sizeof(spec->listen.host), "localhost");
+    return 1;
+}
+
+static int read_doors(struct client *c)
+{
+    const struct options *o = &c->o;
+
+    c->n_doors = o->forwards.n + o->socks.n;
+    c->doors = calloc(c->n_doors + 1, sizeof(*c->doors));
+    for (size_t i = 0; c->doors != NULL && i < c->n_doors; i++) {
+        int socks = i >= o->forwards.n;
+        const char *text =
+            socks ? o->socks.at[i - o->forwards.n] : o->forwards.at[i];
+
+        c->doors[i].client = c;
+        if (!read_door(&c->doors[i], text, socks))
+            return options_complain(o->command, text,
+                                    socks ? ": not [BIND:]PORT"
+                                          : ": not [BIND:]PORT:HOST:HPORT");
+    }
+    return c->doors != NULL;
+}
+
+static int read_wishes(struct client *c)
+{
+    const struct options *o = &c->o;
+
+    c->wishes = calloc(o->remotes.n + 1, sizeof(*c->wishes));
+    for (size_t i = 0; c->wishes != NULL && i < o->remotes.n; i++) {
+        struct wish *w = &c->wishes[i];
+
+        w->client = c;
+        w->text = o->remotes.at[i];
+        w->remote = remote_new(w->text, on_wish, w);
+        if (w->remote == NULL)
+            return options_complain(o->command, w->text,
+                                    ": not [BIND:]PORT:HOST:HPORT");
+    }
+    return c->wishes != NULL;
+}
+
 static int check(struct client *c)
 {
     const struct options *o = &c->o;
@@ -272,33 +413,38 @@ static int check(struct client *c)
         return options_complain(o->command, "-connect", ": it is needed");
     if (!endpoint_parse(&c->server, o->connect, 0))
         return options_complain(o->command, "-connect", ": not HOST:PORT");
-    if (o->stdio != NULL && o->forwards.n > 0)
-        return options_complain(o->command, "-W", ": not together with -L");
+    if (o->stdio != NULL && has_ports(o))
+        return options_complain(o->command, "-W",
+                                ": not together with -L, -D or -R");
     if (o->stdio != NULL && !destination_parse(destination, o->stdio))
         return options_complain(o->command, "-W", ": not HOST:PORT");
-    if (o->forwards.n == 0)
+    if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";
-    c->doors = calloc(o->forwards.n + 1, sizeof(*c->doors));
-    for (size_t i = 0; c->doors != NULL && i < o->forwards.n; i++) {
-        c->doors[i].client = c;
-        if (!forward_spec_parse(&c->doors[i].spec, o->forwards.at[i]))
-            return options_complain(o->command, o->forwards.at[i],
-                                    ": not [BIND:]PORT:HOST:HPORT");
-    }
-    return c->doors != NULL;
+    return read_doors(c) && read_wishes(c);
 }
 
 static int bind_doors(struct client *c)
 {
-    for (size_t i = 0; i < c->o.forwards.n; i++) {
+    for (size_t i = 0; i < c->n_doors; i++) {
         struct door *door = &c->doors[i];
+        const char *to = door->spec.destination;
 
-        door->listener = listener_new(&c->app, &door->spec.listen,
-                                      door->spec.destination, on_accept, door);
+        door->listener =
+            listener_new(&c->app, &door->spec.listen,
+                         *to != '\0' ? to : "SOCKS", on_accept, door);
         if (door->listener == NULL)
             return 0;
     }
     return 1;
+}
+
+static void free_all(struct client *c)
+{
+    for (size_t i = 0; c->wishes != NULL && i < c->o.remotes.n; i++)
+        remote_free(c->wishes[i].remote);
+    free(c->wishes);
+    free(c->doors);
+    options_free(&c->o);
 }
 
 static int run(struct client *c)
@@ -312,6 +458,10 @@ static int run(struct client *c)
         return EXIT_FAILURE;
     uv_timer_init(&c->app.loop, &c->retry);
     c->retry.data = c;
+    for (size_t i = 0; i < c->o.remotes.n; i++) {
+        uv_timer_init(&c->app.loop, &c->wishes[i].retry);
+        c->wishes[i].retry.data = &c->wishes[i];
+    }
     c->pool = dial_pool_new(&c->app.loop);
     c->ctx = tls_conf_new(&c->o, 0);
     if (c->ctx != NULL && c->pool != NULL && bind_doors(c)) {
@@ -342,8 +492,7 @@ int s_client_main(int argc, char *argv[])
         break;
     }
     tls_conf_free(c.ctx);
-    free(c.doors);
-    options_free(&c.o);
+    free_all(&c);
     tell_trace_end();
     return status;
 }

@@ -10,11 +10,13 @@
 #include "echo.h"
 #include "link.h"
 #include "listen.h"
+#include "remote.h"
 #include "report.h"
 #include "request.h"
 #include "tell.h"
 #include "tls_conf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -34,6 +36,9 @@ static const struct option options_server[] = {
      "[V6]:PORT, *:PORT, *:*, unix:/path; may be repeated.\n"
      "Only what is named; without it, what openssl.cnf names, or else\n"
      "loopback", 0, 0},
+    {"allow-listen", OPTION_LIST, AT(allow_listen), "DEST",
+     "where to listen for clients (-R): as -allow has it, *:PORT for all\n"
+     "addresses; may be repeated; without it nowhere", 0, 0},
     {"echo", OPTION_FLAG, AT(echo), NULL,
      "answer every channel itself, with what it sends", 0, 0},
     {"sessions_max", OPTION_NUMBER, AT(sessions_max), "N",
@@ -58,6 +63,7 @@ struct server {
     struct options o;
     SSL_CTX *ctx;
     struct allow *allow;
+    struct allow *allow_listen; /* NULL: nowhere */
     struct listener *listener;
     int64_t n_links;
 };
@@ -83,6 +89,8 @@ static void on_requested(struct link *k, BIO *bio)
 
     if (s->app.drain_until != 0)
         request_refuse(k, bio, "resource-shortage: this server is ending");
+    else if (remote_is_wish(bio))
+        remote_listen(k, bio, s->allow_listen);
     else if (s->o.echo)
         echo_new(k, bio);
     else
@@ -146,9 +154,28 @@ static void on_accept(void *arg, int fd, const char *source)
 static void on_drain(struct app *app)
 {
     struct server *s = app->command;
+    struct link *k;
 
     listener_free(s->listener);
     s->listener = NULL;
+    TAILQ_FOREACH(k, &app->links, node)
+    {
+        remote_drain(k);
+    }
+}
+
+static int make_rules(const struct server *s, const struct strings *list,
+                      const char *option, struct allow **out)
+{
+    char what[64];
+
+    snprintf(what, sizeof(what), ": not what %s takes", option);
+    *out = allow_new();
+    for (size_t i = 0; *out != NULL && i < list->n; i++) {
+        if (!allow_add(*out, list->at[i]))
+            return options_complain(s->o.command, list->at[i], what);
+    }
+    return *out != NULL;
 }
 
 static int check(struct server *s, struct endpoint *where)
@@ -159,13 +186,10 @@ static int check(struct server *s, struct endpoint *where)
         return options_complain(s->o.command, "-accept", ": not [HOST:]PORT");
     if (s->o.cert == NULL)
         return options_complain(s->o.command, "-cert", ": it is needed");
-    s->allow = allow_new();
-    for (size_t i = 0; s->allow != NULL && i < s->o.allow.n; i++) {
-        if (!allow_add(s->allow, s->o.allow.at[i]))
-            return options_complain(s->o.command, s->o.allow.at[i],
-                                    ": not what -allow takes");
-    }
-    return s->allow != NULL;
+    return make_rules(s, &s->o.allow, "-allow", &s->allow) &&
+           (s->o.allow_listen.n == 0 ||
+            make_rules(s, &s->o.allow_listen, "-allow-listen",
+                       &s->allow_listen));
 }
 
 static void start(struct server *s, const struct endpoint *where)
@@ -217,6 +241,7 @@ int s_server_main(int argc, char *argv[])
     }
     tls_conf_free(s.ctx);
     allow_free(s.allow);
+    allow_free(s.allow_listen);
     options_free(&s.o);
     tell_trace_end();
     return status;

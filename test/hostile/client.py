@@ -6,49 +6,12 @@
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import time
 
 import libwire as wire
-from libtool import (PATIENCE, TOOL, Peer, Tool, case, path, run, wait_for)
-
-
-class Server:
-    """Our end: TLS, and MTLS by hand."""
-
-    def __init__(self):
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(path("cert.pem"), path("key.pem"))
-        self.listener = socket.socket()
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(10)
-        self.listener.settimeout(PATIENCE)
-        self.port = self.listener.getsockname()[1]
-
-    def accept(self):
-        raw = self.listener.accept()[0]
-        raw.settimeout(PATIENCE)
-        return Peer(self.context.wrap_socket(raw, server_side=True,
-                                             suppress_ragged_eofs=False))
-
-    def accept_again(self):
-        """Attempts that the client gave up meanwhile are passed over."""
-        for _ in range(10):
-            try:
-                return self.accept()
-            except ssl.SSLError:
-                pass
-        return self.accept()
-
-    def client(self, *arguments):
-        """s_client with a -L; it, and the session with it."""
-        tool = Tool("s_client", "-connect", "localhost:%d" % self.port,
-                    "-CAfile", path("ca.pem"), "-L", "127.0.0.1:0:x.example:1",
-                    *arguments)
-        peer = self.accept()
-        assert wait_for(lambda: tool.events("session-open")), tool.text()
-        return tool, peer
+from libserver import Server, ends, over
+from libtool import PATIENCE, TOOL, case, path, run, wait_for
 
 
 def local(tool):
@@ -63,17 +26,6 @@ def joined(tool, peer, receiver=1, **more):
     half = peer.expect(wire.REQUEST).half
     peer.send(wire.success(half, receiver, **more))
     return s, half << 16 | receiver
-
-
-def ends(s):
-    """What still comes, and how it ends."""
-    got = b""
-    try:
-        while piece := s.recv(65536):
-            got += piece
-        return got, "end"
-    except ConnectionResetError:
-        return got, "reset"
 
 
 def reset(s):
@@ -91,11 +43,6 @@ def goes_on(tool, peer, receiver=99):
     s.close()
     peer.expect(wire.CLOSE, channel=channel)
     peer.send(wire.confirmation(channel))
-
-
-def over(tool, peer):
-    peer.close()
-    assert tool.stop() == 0, tool.text()
 
 
 @case("O1 a Request, to a client that offers nothing")

@@ -39,6 +39,10 @@ usage -connect s_client -connect localhost
 usage -W s_client -connect localhost:1 -W nowhere
 usage -W s_client -connect localhost:1 -W localhost:0
 usage 5:x s_client -connect localhost:1 -L 5:x
+usage 5:x s_client -connect localhost:1 -R 5:x
+usage x s_client -connect localhost:1 -D x
+usage "together" s_client -connect localhost:1 -D 5 -W x:1
+usage frob s_server -allow-listen frob -accept 0 "${cert[@]}"
 usage "together" s_client -connect localhost:1 -L 5:x:1 -W x:1
 usage stray s_client -connect localhost:1 stray
 
