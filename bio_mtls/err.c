@@ -57,6 +57,8 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_EVIDENCE_NOT_A_LOG, "not an evidence log"},
     {MTLS_R_EVIDENCE_DAMAGED, "evidence log is damaged"},
     {MTLS_R_EVIDENCE_TOO_LARGE, "too large for the evidence log"},
+    {MTLS_R_BAD_APPLICATIONS, "not a list of applications"},
+    {MTLS_R_NOT_NEGOTIATED, "not agreed on in data_multiplexing"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

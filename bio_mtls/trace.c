@@ -4,6 +4,7 @@
  */
 
 /* BIO_mtls_trace: packets in words, one a line. */
+#include "trace.h"
 #include "wire.h"
 
 #include <ctype.h>
@@ -26,8 +27,7 @@ static const char *type_name(int type)
                                                     : "unknown type";
 }
 
-/* A peer's text, with nothing in it that a terminal would act on. */
-static void print_text(BIO *out, const char *text, size_t len)
+void mtls_trace_text(BIO *out, const char *text, size_t len)
 {
     BIO_puts(out, "\"");
     for (size_t i = 0; i < len; i++) {
@@ -45,7 +45,7 @@ static void print_address(BIO *out, const char *what,
                           const struct mtls_address *address)
 {
     BIO_printf(out, ", %s ", what);
-    print_text(out, address->host, address->host_len);
+    mtls_trace_text(out, address->host, address->host_len);
     BIO_printf(out, " port %u", address->port);
 }
 
@@ -85,7 +85,7 @@ static int print_echec(BIO *out, const unsigned char *p, size_t len,
     if (!mtls_wire_get_echec(p, len, size, &m, &readable))
         return 0;
     BIO_printf(out, " half %04x, error ", m.half);
-    print_text(out, m.text, m.text_len);
+    mtls_trace_text(out, m.text, m.text_len);
     return 1;
 }
 

@@ -68,6 +68,8 @@ int MTLS_err_library(void);
 #define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
 #define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
 #define MTLS_R_EVIDENCE_TOO_LARGE         173 /* an object, for one entry */
+#define MTLS_R_BAD_APPLICATIONS           140 /* no list of "NAME:PORT" */
+#define MTLS_R_NOT_NEGOTIATED             141 /* not in what was agreed on */
 /* clang-format on */
 
 #ifdef __cplusplus

@@ -1,0 +1,142 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * Each allocation of data_multiplexing fails in turn (attack T2): a setting
+ * fails and can be made again, a handshake fails or agrees, and nothing leaks.
+ * Of a handshake only our own do: OpenSSL's are its affair.
+ */
+#include "hello.h"
+
+#include <check.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int armed; /* whether allocations are counted */
+static unsigned int counted, fail_at;
+
+static int only_ours; /* those of hello_ext_mux.c */
+
+static int fails(const char *file)
+{
+    if (!armed || (only_ours && strstr(file, "hello_ext_mux") == NULL))
+        return 0;
+    return ++counted == fail_at;
+}
+
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+    (void)line;
+    return fails(file) ? NULL : malloc(size);
+}
+
+static void *crypto_realloc(void *p, size_t size, const char *file, int line)
+{
+    (void)line;
+    return fails(file) ? NULL : realloc(p, size);
+}
+
+static void crypto_free(void *p, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(p);
+}
+
+/* The nth allocation from now on fails, until disarm(). */
+static void arm(unsigned int nth, int ours)
+{
+    only_ours = ours;
+    counted = 0;
+    fail_at = nth;
+    armed = 1;
+}
+
+static int disarm(void)
+{
+    armed = 0;
+    return counted >= fail_at;
+}
+
+START_TEST(settings_fail_and_can_be_made_again)
+{
+    struct hello_ctx first = hello_ctx_new(HELLO_TLS13);
+    unsigned int failed = 0;
+    int met = 1;
+
+    /* What is made once a process is made. */
+    ck_assert(MTLS_ext_offer(first.client, "ALL"));
+    hello_ctx_free(&first);
+    for (unsigned int nth = 1; met; nth++) {
+        struct hello_ctx ctx = hello_ctx_new(HELLO_TLS13);
+        int offered, supported;
+
+        arm(nth, 0);
+        offered = MTLS_ext_offer(ctx.client, "a:1,b:2");
+        supported = MTLS_ext_support(ctx.server, "a:1", MTLS_EXT_COMMON);
+        met = disarm();
+        if (!offered || !supported) {
+            failed++;
+            ck_assert_int_ne(ERR_peek_error(), 0);
+        }
+        ERR_clear_error();
+        ck_assert(offered || MTLS_ext_offer(ctx.client, "a:1,b:2"));
+        ck_assert(supported ||
+                  MTLS_ext_support(ctx.server, "a:1", MTLS_EXT_COMMON));
+        hello_ctx_free(&ctx);
+    }
+    ck_assert_uint_ge(failed, 6);
+}
+END_TEST
+
+/* Whatever fails, what is agreed on is right or nothing. */
+START_TEST(a_handshake_fails_or_agrees)
+{
+    struct hello_ctx ctx = hello_ctx_new(HELLO_TLS13);
+    unsigned int nth, failed = 0;
+    int met = 1;
+
+    ck_assert(MTLS_ext_offer(ctx.client, "a:1,b:2"));
+    ck_assert(MTLS_ext_support(ctx.server, "a:1", MTLS_EXT_COMMON));
+    for (nth = 1; met; nth++) {
+        struct hello hello = hello_new(&ctx);
+
+        arm(nth, 1);
+        hello_shake(&hello);
+        met = disarm();
+        if (hello.done) {
+            ck_assert_str_eq(hello_agreed(hello.client), "a:1");
+            ck_assert_str_eq(hello_agreed(hello.server), "a:1");
+        } else {
+            failed++;
+        }
+        ERR_clear_error();
+        hello_free(&hello);
+    }
+    ck_assert_uint_eq(failed, 5);
+    hello_ctx_free(&ctx);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("hello_ext_alloc");
+    TCase *tc = tcase_create("hello_ext_alloc");
+    SRunner *runner;
+    int failed;
+
+    if (!CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free))
+        return 1;
+    tcase_add_test(tc, settings_fail_and_can_be_made_again);
+    tcase_add_test(tc, a_handshake_fails_or_agrees);
+    tcase_set_timeout(tc, 60);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
