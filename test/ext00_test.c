@@ -127,6 +127,9 @@ START_TEST(applications_that_do_not_fill_the_list_are_malformed)
                {OCTETS("\x00\x00\x14\x11seventeen-octets-\x00\x08")},
                {OCTETS("\x00\x00\x04\xff"
                        "a\x00\x01")},
+               {OCTETS("\x00\x00\x04\x01"
+                       "a\x00\x01\x01"
+                       "b\x00\x02")}, /* beyond the list */
                {OCTETS("\x10\x00\x04\x01"
                        "a\x00\x01")}};
 
