@@ -50,6 +50,8 @@ int MTLS_err_library(void);
 #define MTLS_R_SOCKS_CUT                  134 /* ended within a message */
 #define MTLS_R_UDP_OUTSIDE_TLS            135 /* the reply names an address */
 #define MTLS_R_DATAGRAM_TOO_LONG          136 /* over 65,535 octets, headed */
+#define MTLS_R_BAD_APPLICATIONS           140 /* no list of "NAME:PORT" */
+#define MTLS_R_NOT_NEGOTIATED             141 /* not in what was agreed on */
 #define MTLS_R_SIGN_MALFORMED             150 /* no message of TLS Sign */
 #define MTLS_R_SIGN_TOO_LONG              151 /* over BIO_tls_sign_set_max() */
 #define MTLS_R_BAD_SIGN                   152 /* what is wrong is the data */
@@ -68,8 +70,6 @@ int MTLS_err_library(void);
 #define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
 #define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
 #define MTLS_R_EVIDENCE_TOO_LARGE         173 /* an object, for one entry */
-#define MTLS_R_BAD_APPLICATIONS           140 /* no list of "NAME:PORT" */
-#define MTLS_R_NOT_NEGOTIATED             141 /* not in what was agreed on */
 /* clang-format on */
 
 #ifdef __cplusplus
