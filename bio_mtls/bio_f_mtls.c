@@ -5,6 +5,7 @@
 
 /* BIO_f_mtls: the multiplexer as a filter, and its default channel. */
 #include "bio_local.h"
+#include "channel_dgram.h"
 
 #include "err.h"
 
@@ -207,12 +208,14 @@ static long end_session(const struct mtls_io *io)
         }
     }
     mtls_session_end(mux->session);
+    mtls_mux_dgram_shutdown(mux);
     return 1;
 }
 
+/* Datagrams are not gathered, nor what is said about them. */
 static long set_cork(const struct mtls_io *io, long on)
 {
-    io->mux->corked = on != 0;
+    io->mux->corked = on != 0 && io->mux->dgram == NULL;
     if (!on && io->mux->up)
         mtls_mux_send(io->mux);
     return 1;
@@ -260,7 +263,7 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
     default:
         if (cmd >= BIO_CTRL_MTLS_SET_WINDOW && cmd <= BIO_CTRL_MTLS_SET_BACKLOG)
             return mtls_bio_set_limit(io->mux, cmd, num);
-        return 0;
+        return mtls_bio_dgram_ctrl(io->mux, cmd, ptr);
     }
 }
 
@@ -295,9 +298,19 @@ static long pop(const struct mtls_io *io, void *popped)
     return 1;
 }
 
+static long pending(const struct mtls_mux *mux)
+{
+    const struct mtls_channel *c = mux->default_channel;
+
+    if (c == NULL)
+        return 0;
+    return mux->dgram != NULL ? mtls_dgram_pending(c) : (long)c->buffer.length;
+}
+
 static long standard_ctrl(struct mtls_io *io, int cmd, long num, void *ptr)
 {
     struct mtls_mux *mux = io->mux;
+    long r;
 
     switch (cmd) {
     case BIO_C_DO_STATE_MACHINE:
@@ -305,9 +318,7 @@ static long standard_ctrl(struct mtls_io *io, int cmd, long num, void *ptr)
     case BIO_CTRL_FLUSH:
         return mux->up ? mtls_io_flush(io) : 1;
     case BIO_CTRL_PENDING:
-        return mux->default_channel == NULL
-                   ? 0
-                   : (long)mux->default_channel->buffer.length;
+        return pending(mux);
     case BIO_CTRL_WPENDING:
         return mtls_bio_wpending(mux);
     case BIO_CTRL_EOF:
@@ -331,6 +342,8 @@ static long standard_ctrl(struct mtls_io *io, int cmd, long num, void *ptr)
     case BIO_CTRL_GET_KTLS_RECV:
         return 0;
     default:
+        if (mtls_bio_datagrams_ctrl(mux, mux->default_channel, cmd, num, &r))
+            return r;
         break;
     }
     return mux->next == NULL ? 0 : BIO_ctrl(mux->next, cmd, num, ptr);

@@ -80,7 +80,8 @@ long mtls_bio_session_counters(struct mtls_mux *mux, long size, void *ptr)
                           .channels_reset = s.channels_reset,
                           .channels = s.channels,
                           .closing = s.closing,
-                          .window_memory = s.window_memory};
+                          .window_memory = s.window_memory,
+                          .datagrams_dropped = s.datagrams_dropped};
     return mtls_bio_give(&out, sizeof(out), size, ptr);
 }
 

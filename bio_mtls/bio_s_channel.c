@@ -5,6 +5,7 @@
 
 /* BIO_s_mtls_channel: one channel, read and written like a socket BIO. */
 #include "bio_local.h"
+#include "channel_dgram.h"
 
 #include "err.h"
 
@@ -164,14 +165,17 @@ static long standard_ctrl(const struct mtls_io *io, int cmd, long num,
                           void *ptr)
 {
     struct mtls_channel *c = io->channel;
+    long r;
 
+    if (c->datagrams && mtls_bio_datagrams_ctrl(io->mux, c, cmd, num, &r))
+        return r;
     switch (cmd) {
     case BIO_C_DO_STATE_MACHINE:
         return mtls_io_open(io);
     case BIO_CTRL_FLUSH:
         return mtls_io_flush(io);
     case BIO_CTRL_PENDING:
-        return (long)c->buffer.length;
+        return c->datagrams ? mtls_dgram_pending(c) : (long)c->buffer.length;
     case BIO_CTRL_WPENDING:
         return mtls_bio_wpending(io->mux);
     case BIO_CTRL_EOF:

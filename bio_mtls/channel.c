@@ -24,7 +24,7 @@ static void begin_close(struct mtls_channel *channel, int in_good_order)
 {
     channel->life = MTLS_CLOSING;
     channel->owed &= MTLS_OWE_SUCCESS | MTLS_OWE_END;
-    if (in_good_order && channel->tx != MTLS_TX_ENDED)
+    if (in_good_order && channel->tx != MTLS_TX_ENDED && !channel->datagrams)
         channel->owed |= MTLS_OWE_END;
     if (!in_good_order)
         channel->owed &= (uint8_t)~MTLS_OWE_END;
@@ -66,7 +66,8 @@ int mtls_channel_end(struct mtls_channel *channel)
 {
     if (channel->tx != MTLS_TX_OPEN)
         return 1;
-    if (channel->life != MTLS_OPENING && channel->life != MTLS_OPEN)
+    if ((channel->life != MTLS_OPENING && channel->life != MTLS_OPEN) ||
+        channel->datagrams) /* half-close would be one that may be lost (P8) */
         return 0;
     channel->tx = MTLS_TX_ENDING;
     if (channel->life == MTLS_OPEN)
@@ -172,7 +173,7 @@ int mtls_channel_close_request(struct mtls_channel *channel)
     if (!channel->close_sent)
         channel->life = MTLS_CLOSED;
     if (channel->rx == MTLS_RX_OPEN)
-        channel->rx = MTLS_RX_CUT;
+        channel->rx = channel->datagrams ? MTLS_RX_ENDED : MTLS_RX_CUT;
     channel->events |= MTLS_OVER;
     if (channel->tx_reason == 0)
         channel->tx_reason = MTLS_R_CLOSED_BY_PEER;

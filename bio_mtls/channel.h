@@ -109,6 +109,7 @@ struct mtls_channel {
     unsigned int prompt : 1;     /* an Acknowledgment, within a round trip */
     unsigned int starved : 1;    /* all credit was used, and all was read */
     unsigned int starving : 1;   /* so it was before that Acknowledgment */
+    unsigned int datagrams : 1;  /* it is one of session_dgram.h */
     unsigned int kicked : 1;     /* of the layer above: look again */
     unsigned int offered : 1;    /* its turn was told, and not used yet */
     unsigned int sent_back : 2;  /* how often, ... */

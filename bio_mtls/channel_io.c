@@ -5,6 +5,7 @@
 
 #include "channel_io.h"
 
+#include "channel_dgram.h"
 #include "err.h"
 
 #include <string.h>
@@ -49,6 +50,8 @@ int mtls_io_retry_next(const struct mtls_io *io)
 {
     BIO *next = io->mux->next;
 
+    if (mtls_mux_dgram_shaking(io->mux))
+        next = mtls_mux_dgram_bio(io->mux);
     retry_call(io, BIO_get_retry_flags(next), BIO_get_retry_reason(next));
     return -1;
 }
@@ -291,6 +294,8 @@ int mtls_io_read(const struct mtls_io *io, void *data, size_t len, size_t *n)
 {
     int r;
 
+    if (io->mux->dgram != NULL)
+        return mtls_dgram_read(io, data, len, n);
     *n = 0;
     if (len == 0)
         return 1;
@@ -313,6 +318,8 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n)
     struct mtls_channel *c = io->channel;
     size_t max = size - 1, len, have;
 
+    if (io->mux->dgram != NULL)
+        return mtls_dgram_gets(io, line, size, n);
     *n = 0;
     for (;;) {
         int r = await_octets(io, NULL, max, n);
@@ -427,6 +434,8 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
         *n = len;
         return 1;
     }
+    if (io->mux->dgram != NULL)
+        return mtls_dgram_write(io, data, len, n);
     *n = 0;
     do {
         int r = writable_state(io);
@@ -524,4 +533,32 @@ int mtls_io_end(const struct mtls_io *io)
     send_now(io);
     await_owed(io);
     return 1;
+}
+
+/* --- for datagrams --- */
+
+int mtls_io_at_end(const struct mtls_io *io)
+{
+    return at_end(io);
+}
+
+int mtls_io_open_first(const struct mtls_io *io)
+{
+    return open_channel(io);
+}
+
+int mtls_io_writable(const struct mtls_io *io)
+{
+    return writable_state(io);
+}
+
+int mtls_io_wait(const struct mtls_io *io)
+{
+    return wait_or_retry(io);
+}
+
+int mtls_io_retry_room(const struct mtls_io *io)
+{
+    retry_call(io, BIO_FLAGS_WRITE, 0);
+    return -1;
 }

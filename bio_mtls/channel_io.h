@@ -43,6 +43,13 @@ long mtls_io_nread(const struct mtls_io *io, char **p, size_t len);
 long mtls_io_nwrite0(const struct mtls_io *io, char **p);
 long mtls_io_nwrite(const struct mtls_io *io, char **p, size_t len);
 
+/* Steps of the above, for those calls where channels carry datagrams. */
+int mtls_io_at_end(const struct mtls_io *io);
+int mtls_io_open_first(const struct mtls_io *io);
+int mtls_io_writable(const struct mtls_io *io);
+int mtls_io_wait(const struct mtls_io *io);
+int mtls_io_retry_room(const struct mtls_io *io);
+
 int mtls_io_eof(const struct mtls_channel *channel);
 
 /* mtls_io_blocks: whether calls on |channel| (NULL: the filter) wait. */

@@ -59,6 +59,10 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_EVIDENCE_TOO_LARGE, "too large for the evidence log"},
     {MTLS_R_BAD_APPLICATIONS, "not a list of applications"},
     {MTLS_R_NOT_NEGOTIATED, "not agreed on in data_multiplexing"},
+    {MTLS_R_NO_DTLS_SESSION, "no DTLS session for this connection"},
+    {MTLS_R_NO_EXTENDED_MASTER_SECRET,
+     "DTLS session without extended master secret"},
+    {MTLS_R_DTLS_ENDED, "the DTLS session has ended"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

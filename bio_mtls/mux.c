@@ -7,6 +7,7 @@
 
 #include "defaults.h"
 #include "err.h"
+#include "mux_dgram.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -95,6 +96,10 @@ struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
     mux->fd = mux->wake_fd = -1;
     mtls_list_init(&mux->sleepers);
     mtls_mux_trace(mux);
+    if (like != NULL && !mtls_mux_dgram_copy(mux, like)) {
+        mtls_mux_free(mux);
+        return NULL;
+    }
     return mux;
 }
 
@@ -144,6 +149,7 @@ void mtls_mux_free(struct mtls_mux *mux)
     mtls_mux_detach(mux);
     pthread_mutex_unlock(&mux->lock);
     mtls_errors_put_back(&callers);
+    mtls_mux_dgram_free(mux);
     mtls_session_free(mux->session);
     pthread_mutex_destroy(&mux->lock);
     OPENSSL_free(mux->address[0]);
@@ -193,6 +199,7 @@ void mtls_mux_detach(struct mtls_mux *mux)
     mtls_mux_tls_restore(mux);
     BIO_free_all(mux->next);
     mux->next = NULL;
+    mtls_mux_dgram_detach(mux);
     give_up_fd(mux); /* after BIO_f_ssl's own SSL_shutdown(), lest it block */
     mtls_mux_wake_all(mux);
 }
@@ -242,27 +249,36 @@ SSL *mtls_mux_ssl(struct mtls_mux *mux)
 }
 
 /* 1 done, 0 retry, -1 failed. Types that know no handshake have it done. */
-static int try_handshake(struct mtls_mux *mux)
+static int shake_below(struct mtls_mux *mux, BIO *next)
+{
+    if (BIO_do_handshake(next) > 0)
+        return 1;
+    if (BIO_should_retry(next))
+        return 0;
+    return mtls_mux_ssl(mux) == NULL && ERR_peek_error() == 0 ? 1 : -1;
+}
+
+static int try_handshake(struct mtls_mux *mux, int may_wait)
 {
     BIO *next = mux->next;
-    long r;
+    int r;
 
     mux->shaking = 1;
     pthread_mutex_unlock(&mux->lock);
     ERR_clear_error();
-    r = BIO_do_handshake(next);
+    r = mtls_mux_dgram_before(mux, may_wait);
+    if (r > 0)
+        r = shake_below(mux, next);
+    if (r > 0)
+        r = mtls_mux_dgram_after(mux);
     pthread_mutex_lock(&mux->lock);
     mux->shaking = 0;
     mtls_mux_wake(mux, NULL);
-    if (r > 0)
-        return 1;
-    if (BIO_should_retry(next))
-        return 0;
-    if (mtls_mux_ssl(mux) == NULL && ERR_peek_error() == 0)
-        return 1;
-    mux->shake_failed = 1; /* with the reasons on this thread's queue */
-    mux->lost_error = ERR_peek_error();
-    return -1;
+    if (r < 0) {
+        mux->shake_failed = 1; /* with the reasons on this thread's queue */
+        mux->lost_error = ERR_peek_error();
+    }
+    return r;
 }
 
 /* What a second call says of a handshake that failed in the first. */
@@ -295,13 +311,14 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
             continue;
         }
         adopt_fd(mux);
-        r = try_handshake(mux);
+        r = try_handshake(mux, may_wait);
         if (r < 0)
             return -1;
         adopt_fd(mux); /* BIO_s_connect has it only now */
         if (r > 0) {
             learn_role(mux);
-            mtls_mux_adopt_channel(mux);
+            if (mux->dgram == NULL) /* two transports are polled for */
+                mtls_mux_adopt_channel(mux);
             mtls_mux_tls_tune(mux);
             mux->up = 1;
             mtls_session_start(mux->session);

@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 struct mtls_waiter;
+struct mtls_mux_dgram;
 
 struct mtls_mux {
     atomic_uint refs;
@@ -68,6 +69,8 @@ struct mtls_mux {
     int poller_kicked; /* its poll has been ended */
     unsigned int sent_waiters;
     int wake_fd; /* eventfd that ends its poll; -1 not made */
+
+    struct mtls_mux_dgram *dgram; /* NULL: channels carry streams */
 
     MTLS_msg_cb msg_cb;
     void *msg_arg;

@@ -7,6 +7,7 @@
 #include "mux.h"
 
 #include "err.h"
+#include "mux_dgram.h"
 
 #include <openssl/err.h>
 
@@ -94,6 +95,8 @@ void mtls_mux_send(struct mtls_mux *mux)
     struct mtls_errors callers;
 
     mux->out_blocked = 0;
+    if (mux->dgram != NULL)
+        mtls_mux_dgram_send(mux);
     if (mux->next == NULL || (!mtls_session_wants_write(mux->session) &&
                               mux->flushed == mtls_session_sent(mux->session)))
         return;
@@ -209,6 +212,8 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
     while (mux->in_more && !has_enough(mux, want, channel, enough) &&
            taken <= limit)
         mux->in_more = receive_some(mux, &taken);
+    if (mux->dgram != NULL)
+        mtls_mux_dgram_receive(mux);
     if (mtls_session_broken(mux->session) && !mux->shut)
         on_broken(mux);
     refuse_unwanted(mux);

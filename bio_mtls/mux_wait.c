@@ -9,7 +9,7 @@
  * sleep until what they wait for has changed, or until it is their turn to
  * poll.
  */
-#include "mux.h"
+#include "mux_dgram.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -126,42 +126,45 @@ static void tell_poller(struct mtls_mux *mux)
 {
     if (mux->poller == NULL || mux->poller_kicked)
         return;
-    if (mux->in_more ||
+    if (mux->in_more || mtls_mux_dgram_hurries(mux) ||
         (mtls_mux_poll_events(mux) & ~mux->poller_events) != 0) {
         mux->poller_kicked = 1;
         end_poll(mux);
     }
 }
 
-/* Without the lock: 1 when the transport is worth a try. */
-static int poll_descriptor(int fd, int wake_fd, int events, int timeout)
+/* Without the lock: 1 when a transport is worth a try, or time is up. */
+static int poll_descriptors(struct pollfd fds[3], int timeout)
 {
-    struct pollfd fds[2] = {{.fd = fd, .events = (short)events},
-                            {.fd = wake_fd, .events = POLLIN}};
     uint64_t count;
+    int r = poll(fds, 3, timeout);
 
-    poll(fds, 2, timeout);
     if (fds[1].revents != 0) {
-        ssize_t n = read(wake_fd, &count, sizeof(count));
+        ssize_t n = read(fds[1].fd, &count, sizeof(count));
 
         (void)n;
     }
-    return fds[0].revents != 0;
+    return r == 0 || fds[0].revents != 0 || fds[2].revents != 0;
 }
 
 /* A lone reader does the I/O itself, into its own memory. */
 static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w, int reader)
 {
-    int fd = mtls_mux_fd(mux), wake_fd = mux->wake_fd, ready = 1;
-    int in_more = mux->up && mux->in_more;
+    int in_more = mux->up && mux->in_more, ready = 1, timeout;
     int events = mtls_mux_poll_events(mux);
+    struct pollfd fds[3] = {
+        {.fd = mtls_mux_fd(mux), .events = (short)events},
+        {.fd = mux->wake_fd, .events = POLLIN},
+        {.fd = -1}, /* passed over by poll() */
+    };
 
     mux->poller = w;
     mux->poller_events = events;
     mux->poller_kicked = 0;
+    timeout = mtls_mux_dgram_poll(mux, &fds[2]);
     pthread_mutex_unlock(&mux->lock);
     if (mux->under == NULL)
-        ready = poll_descriptor(fd, wake_fd, events, in_more ? 0 : -1);
+        ready = poll_descriptors(fds, in_more ? 0 : timeout);
     else if (!in_more)
         mtls_mux_wait_below(mux, events & POLLOUT);
     pthread_mutex_lock(&mux->lock);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
+#include "session_dgram.h"
 #include "session_local.h"
 
 #include <mtls/mtls_err.h>
@@ -68,6 +69,8 @@ static void channel_free(struct mtls_channel *c)
     mtls_list_remove(&c->ready);
     mtls_buffer_clear(&c->buffer, &s->pool);
     mtls_session_drop_draft(c);
+    if (c->datagrams)
+        mtls_dgram_freed(c);
     free(c->names);
     free(c->echec);
     free(c);
@@ -82,6 +85,7 @@ void mtls_session_free(struct mtls_session *s)
     mtls_channel_table_cleanup(&s->table);
     mtls_records_cleanup(&s->out);
     mtls_pool_cleanup(&s->pool);
+    mtls_dgram_free(s->dgram);
     free(s);
 }
 
@@ -114,7 +118,7 @@ void mtls_session_stats(const struct mtls_session *s,
                         struct mtls_session_stats *stats)
 {
     *stats = s->stats;
-    stats->octets_out = s->out.sent;
+    stats->octets_out = s->out.sent + s->stats.octets_out_beside;
 }
 
 int mtls_session_ended(const struct mtls_session *s)
@@ -201,6 +205,8 @@ static void unreserve(struct mtls_channel *c)
     if (c->close_sent)
         s->stats.closing--;
     mtls_flow_tune_forget(&s->tune, c);
+    if (c->datagrams)
+        mtls_dgram_opened(c, 0);
     c->reserved = 0;
     s->stats.channels--;
 }
@@ -209,7 +215,8 @@ static void unreserve(struct mtls_channel *c)
 
 struct mtls_channel *mtls_channel_new(struct mtls_session *s, void *app)
 {
-    struct mtls_channel *c = calloc(1, sizeof(*c));
+    struct mtls_channel *c =
+        s->dgram != NULL ? mtls_dgram_channel_new() : calloc(1, sizeof(*c));
 
     if (c == NULL)
         return NULL;

@@ -34,6 +34,7 @@ struct mtls_session_stats {
     uint64_t ignored, malformed, refused;
     uint64_t channels_opened, channels_accepted, channels_reset;
     uint64_t channels, closing, window_memory;
+    uint64_t datagrams_dropped, octets_out_beside; /* session_dgram.h */
 };
 
 /* Calls from inside; they must not call back into the session. */

@@ -8,6 +8,7 @@
  * a packet's data goes to its channel as it comes, any other packet is
  * collected in the staging buffer first.
  */
+#include "session_dgram.h"
 #include "session_local.h"
 
 #include <mtls/mtls_err.h>
@@ -154,6 +155,8 @@ static int on_success(struct mtls_session *s, const unsigned char *p,
     }
     if (c->tx_reason == 0)
         s->stats.channels_opened++;
+    if (c->datagrams)
+        mtls_dgram_opened(c, 1);
     mtls_session_settle(c);
     return good;
 }
@@ -224,10 +227,14 @@ static int on_value(struct mtls_session *s, const unsigned char *p, size_t have)
         mtls_channel_fail(c, MTLS_R_MALFORMED_PACKET);
         used = 1;
     } else if (p[0] == MTLS_ACK) {
-        used = mtls_channel_ack(c, value);
-        mtls_session_join_turns(c);
+        used = c->datagrams ? mtls_dgram_ack(c, value)
+                            : mtls_channel_ack(c, value);
+        if (!c->datagrams)
+            mtls_session_join_turns(c);
     } else {
         used = mtls_channel_new_max(c, value);
+        if (c->datagrams)
+            mtls_dgram_asked(c);
     }
     s->stats.ignored += used == 0;
     mtls_session_settle(c);
@@ -245,7 +252,7 @@ static void on_data_header(struct mtls_session *s, const struct mtls_head *head)
     in->left = head->length;
     in->bulk = head->length >= MTLS_LONG_DATA;
     in->channel = NULL;
-    if (c == NULL) {
+    if (c == NULL || c->datagrams) { /* whose data does not come here (P8) */
         s->stats.ignored++;
     } else {
         past = c->in.granted > past ? c->in.granted : past;

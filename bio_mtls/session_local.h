@@ -78,6 +78,7 @@ struct mtls_session {
     uint32_t asked, backlog_count;
     struct mtls_flow_tune tune;
     struct mtls_session_stats stats;
+    struct mtls_dgram *dgram; /* NULL: channels carry streams */
 };
 
 /*

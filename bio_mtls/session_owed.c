@@ -62,7 +62,8 @@ static size_t put_owed(struct mtls_channel *c, enum mtls_channel_owed owed,
         return put_echec(c->peer_half, echec_text(c), p, room);
     case MTLS_OWE_ACK:
         return mtls_wire_put_value(p, room, MTLS_ACK, mtls_channel_id(c),
-                                   c->in.freed);
+                                   c->datagrams ? c->in.granted + c->in.freed
+                                                : c->in.freed);
     case MTLS_OWE_NEW_MAX:
         return mtls_wire_put_value(p, room, MTLS_NEW_MAX, mtls_channel_id(c),
                                    c->in.max_packet);

@@ -12,6 +12,7 @@
  * turn, and may not overtake; one that has room and does not use it goes to
  * the end after another came back in vain twice.
  */
+#include "session_dgram.h"
 #include "session_local.h"
 
 #define SENT_BACK_MAX 2
@@ -64,7 +65,7 @@ void mtls_session_leave_turns(struct mtls_channel *c)
 
 void mtls_session_join_turns(struct mtls_channel *c)
 {
-    if (c->wants_room && (c->interest & MTLS_WRITABLE) &&
+    if (c->wants_room && !c->datagrams && (c->interest & MTLS_WRITABLE) &&
         mtls_channel_sends(c) && mtls_flow_tx_limit(&c->out) != 0 &&
         !mtls_list_linked(&c->turn))
         mtls_list_append(&c->session->turns, &c->turn);
@@ -156,6 +157,8 @@ size_t mtls_session_guarantee(const struct mtls_channel *c)
     const struct mtls_channel *first = mtls_session_first_in_turn(s);
     size_t room;
 
+    if (c->datagrams)
+        return mtls_dgram_guarantee(c);
     if (!mtls_channel_sends(c) || mtls_flow_tx_limit(&c->out) == 0 ||
         !has_room(s) || (first != NULL && first != c))
         return 0;

@@ -49,6 +49,7 @@ def read_headers(folder):
     calls |= set(re.findall(r"\b((?:BIO|MTLS)_\w+)\(", code))
     calls |= set(re.findall(r"^typedef [^;{]*\(\*(\w+)\)\(", code, flags=re.M))
     calls |= set(re.findall(r"^} (\w+);", code, flags=re.M))
+    calls |= set(re.findall(r"^typedef struct \w+ (\w+);", code, flags=re.M))
     return calls, {name: value.strip() for name, opening, value in defined
                    if not opening and not NOT_FOR_USE.match(name)}
 

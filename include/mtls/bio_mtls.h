@@ -259,10 +259,11 @@ typedef struct mtls_counters_st {
     uint64_t refused;         /* Requests answered with Echec */
     uint64_t channels_opened; /* Requests of ours answered with Success */
     uint64_t channels_accepted;
-    uint64_t channels_reset; /* closed for an error of the peer's (D10) */
-    uint64_t channels;       /* now: those with an id in use */
-    uint64_t closing;        /* of those, waiting for Confirmation */
-    uint64_t window_memory;  /* now: the sum of the windows */
+    uint64_t channels_reset;    /* closed for an error of the peer's (D10) */
+    uint64_t channels;          /* now: those with an id in use */
+    uint64_t closing;           /* of those, waiting for Confirmation */
+    uint64_t window_memory;     /* now: the sum of the windows */
+    uint64_t datagrams_dropped; /* received, and of no use (mtls_dtls.h) */
 } MTLS_COUNTERS;
 
 #define BIO_mtls_get_counters(b, counters)                                 \

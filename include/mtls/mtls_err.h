@@ -49,7 +49,7 @@ int MTLS_err_library(void);
 #define MTLS_R_SOCKS_REFUSED              133 /* the reply's text is the data */
 #define MTLS_R_SOCKS_CUT                  134 /* ended within a message */
 #define MTLS_R_UDP_OUTSIDE_TLS            135 /* the reply names an address */
-#define MTLS_R_DATAGRAM_TOO_LONG          136 /* over 65,535 octets, headed */
+#define MTLS_R_DATAGRAM_TOO_LONG          136 /* for one packet; the limit is added */
 #define MTLS_R_BAD_APPLICATIONS           140 /* no list of "NAME:PORT" */
 #define MTLS_R_NOT_NEGOTIATED             141 /* not in what was agreed on */
 #define MTLS_R_SIGN_MALFORMED             150 /* no message of TLS Sign */
@@ -70,6 +70,9 @@ int MTLS_err_library(void);
 #define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
 #define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
 #define MTLS_R_EVIDENCE_TOO_LARGE         173 /* an object, for one entry */
+#define MTLS_R_NO_DTLS_SESSION            200 /* none waits with that identity */
+#define MTLS_R_NO_EXTENDED_MASTER_SECRET  201 /* in the DTLS session */
+#define MTLS_R_DTLS_ENDED                 202 /* and the session with it */
 /* clang-format on */
 
 #ifdef __cplusplus

@@ -1,0 +1,454 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+#include "mux_dgram.h"
+
+#include "dtls_bind.h"
+#include "err.h"
+#include "record.h"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+
+#define AT_A_TIME 64     /* datagrams, before others get a turn */
+#define GRACE 2000000    /* microseconds, when the DTLS session ended first */
+#define FALLBACK 512     /* of a path that nothing is known of: RFC 791 */
+#define DTLS_OVERHEAD 64 /* octets, where it can't be computed */
+
+struct mtls_mux_dgram {
+    BIO *bio; /* NULL until it is known */
+    MTLS_DTLS_WAITING *waiting;
+    int up; /* the handshake is done */
+    int fd, adopted, blocking;
+    int out_blocked;
+    uint64_t ended_at;   /* the peer ended it, or it failed; 0: not */
+    uint64_t poll_until; /* when the poller looks again */
+    uint32_t most;       /* as set by the program; 0 not */
+    unsigned char in[MTLS_RECORD_SIZE + 1]; /* a longer one shows */
+};
+
+static SSL *ssl_of(const struct mtls_mux_dgram *d)
+{
+    SSL *ssl = NULL;
+
+    if (d->bio != NULL)
+        BIO_get_ssl(d->bio, &ssl);
+    return ssl;
+}
+
+/* --- life ------------------------------------------------------------------
+ */
+
+static int begin(struct mtls_mux *mux)
+{
+    if (mux->up || mux->shaking || mux->aware || mux->default_channel != NULL ||
+        mux->dgram != NULL) {
+        MTLS_raise(MTLS_R_WRONG_STATE);
+        return 0;
+    }
+    mux->dgram = calloc(1, sizeof(*mux->dgram));
+    if (mux->dgram == NULL || !mtls_session_set_datagrams(mux->session)) {
+        free(mux->dgram);
+        mux->dgram = NULL;
+        MTLS_raise(ERR_R_MALLOC_FAILURE);
+        return 0;
+    }
+    mux->dgram->fd = -1;
+    return 1;
+}
+
+int mtls_mux_dgram_set(struct mtls_mux *mux, BIO *bio)
+{
+    if (bio == NULL || !begin(mux))
+        return 0;
+    mux->dgram->bio = bio;
+    return 1;
+}
+
+int mtls_mux_dgram_await(struct mtls_mux *mux, MTLS_DTLS_WAITING *waiting)
+{
+    if (waiting == NULL || !begin(mux))
+        return 0;
+    mtls_waiting_up_ref(waiting);
+    mux->dgram->waiting = waiting;
+    return 1;
+}
+
+int mtls_mux_dgram_copy(struct mtls_mux *mux, const struct mtls_mux *like)
+{
+    if (like->dgram == NULL || like->dgram->waiting == NULL)
+        return 1;
+    if (!mtls_mux_dgram_await(mux, like->dgram->waiting))
+        return 0;
+    mux->dgram->most = like->dgram->most;
+    return 1;
+}
+
+BIO *mtls_mux_dgram_bio(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL ? mux->dgram->bio : NULL;
+}
+
+/* BIO_f_ssl() shuts down when it goes, and the descriptor must not block. */
+void mtls_mux_dgram_detach(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    BIO *bio;
+    int flags;
+
+    if (d == NULL || (bio = d->bio) == NULL)
+        return;
+    mtls_mux_dgram_shutdown(mux);
+    d->bio = NULL;
+    if (d->adopted && (flags = fcntl(d->fd, F_GETFL)) >= 0)
+        fcntl(d->fd, F_SETFL, flags & ~O_NONBLOCK);
+    d->adopted = 0;
+    BIO_free_all(bio);
+}
+
+void mtls_mux_dgram_free(struct mtls_mux *mux)
+{
+    if (mux->dgram == NULL)
+        return;
+    mtls_mux_dgram_detach(mux);
+    MTLS_dtls_waiting_free(mux->dgram->waiting);
+    free(mux->dgram);
+    mux->dgram = NULL;
+}
+
+void mtls_mux_dgram_shutdown(struct mtls_mux *mux)
+{
+    SSL *ssl = mux->dgram != NULL ? ssl_of(mux->dgram) : NULL;
+
+    if (ssl == NULL || SSL_in_init(ssl))
+        return;
+    ERR_set_mark();
+    if (!(SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN))
+        SSL_shutdown(ssl);
+    SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    ERR_pop_to_mark();
+}
+
+/* --- the handshake ---------------------------------------------------------
+ */
+
+static void adopt(struct mtls_mux_dgram *d)
+{
+    int fd = -1, flags;
+
+    if (d->fd >= 0 || BIO_get_fd(d->bio, &fd) <= 0 || fd < 0 ||
+        (flags = fcntl(fd, F_GETFL)) < 0)
+        return;
+    d->fd = fd;
+    if (flags & O_NONBLOCK)
+        return;
+    if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0)
+        d->adopted = d->blocking = 1;
+}
+
+/* Of DTLS itself, which sends again what was lost of its handshake. */
+static uint64_t handshake_timeout(const struct mtls_mux_dgram *d)
+{
+    SSL *ssl = ssl_of(d);
+    struct timeval left;
+
+    if (ssl == NULL || !DTLSv1_get_timeout(ssl, &left))
+        return MTLS_NEVER;
+    return (uint64_t)left.tv_sec * 1000000 + (uint64_t)left.tv_usec;
+}
+
+static int in_milliseconds(uint64_t timeout)
+{
+    return timeout == MTLS_NEVER ? -1 : (int)(timeout / 1000) + 1;
+}
+
+static int try_datagrams(struct mtls_mux_dgram *d)
+{
+    ERR_clear_error();
+    if (BIO_do_handshake(d->bio) > 0)
+        return 1;
+    if (BIO_should_retry(d->bio))
+        return 0;
+    /* types that know no handshake have it done */
+    return ssl_of(d) == NULL && ERR_peek_error() == 0 ? 1 : -1;
+}
+
+static int shake(struct mtls_mux_dgram *d, int may_wait)
+{
+    int r;
+
+    while ((r = try_datagrams(d)) == 0 && may_wait && d->blocking) {
+        struct pollfd fd = {.fd = d->fd, .events = POLLIN};
+
+        if (BIO_should_write(d->bio))
+            fd.events = POLLOUT;
+        poll(&fd, 1, in_milliseconds(handshake_timeout(d)));
+    }
+    return r;
+}
+
+/* A client's control connection gets its name and key of the DTLS session. */
+static int bind_control(struct mtls_mux *mux)
+{
+    SSL *control = mtls_mux_ssl(mux), *ssl = ssl_of(mux->dgram);
+
+    if (control == NULL || ssl == NULL || SSL_is_server(control))
+        return 1;
+    return MTLS_dtls_bind(control, ssl);
+}
+
+int mtls_mux_dgram_before(struct mtls_mux *mux, int may_wait)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    int r;
+
+    if (d == NULL || d->up || d->bio == NULL)
+        return 1;
+    adopt(d);
+    r = shake(d, may_wait);
+    if (r > 0 && !bind_control(mux))
+        r = -1;
+    if (r > 0)
+        d->up = 1;
+    return r;
+}
+
+int mtls_mux_dgram_after(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    if (d == NULL)
+        return 1;
+    if (d->bio == NULL)
+        d->bio = MTLS_dtls_waiting_take(d->waiting, mtls_mux_ssl(mux));
+    if (d->bio == NULL)
+        return -1;
+    adopt(d);
+    d->up = 1;
+    mtls_mux_dgram_mtu(mux, 0);
+    return 1;
+}
+
+int mtls_mux_dgram_shaking(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL && !mux->dgram->up && mux->dgram->bio != NULL;
+}
+
+/* --- the pump --------------------------------------------------------------
+ */
+
+/* The control connection may still have to tell how its channels ended. */
+static void has_ended(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    if (d->ended_at == 0)
+        d->ended_at = mtls_mux_now();
+}
+
+static int ended_for_good(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    if (d->ended_at == 0 || mtls_session_ended(mux->session) ||
+        mtls_mux_now() - d->ended_at < GRACE)
+        return 0;
+    if (mux->lost_error == 0)
+        mux->lost_error = ERR_PACK(MTLS_err_library(), 0, MTLS_R_DTLS_ENDED);
+    mtls_session_end(mux->session);
+    mtls_mux_wake_all(mux);
+    return 1;
+}
+
+/*
+ * What fails below, and is not the end of DTLS, is a datagram that was lost: a
+ * port that is closed for now, a route that is gone, one too long for the path.
+ */
+static void on_failure(struct mtls_mux *mux, int r)
+{
+    SSL *ssl = ssl_of(mux->dgram);
+
+    if (ssl == NULL)
+        return;
+    if (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN ||
+        SSL_get_error(ssl, r) == SSL_ERROR_SSL)
+        has_ended(mux);
+}
+
+void mtls_mux_dgram_send(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    const unsigned char *p;
+    size_t len, n;
+
+    if (!mux->up || d->bio == NULL || ended_for_good(mux))
+        return;
+    d->out_blocked = 0;
+    mtls_session_tick(mux->session);
+    if ((p = mtls_session_datagram_out(mux->session, &len)) == NULL)
+        return;
+    ERR_set_mark();
+    BIO_clear_retry_flags(d->bio);
+    if (d->ended_at == 0 && !BIO_write_ex(d->bio, p, len, &n)) {
+        d->out_blocked = BIO_should_retry(d->bio) != 0;
+        if (!d->out_blocked)
+            on_failure(mux, -1);
+    }
+    ERR_pop_to_mark();
+    if (d->out_blocked)
+        return;
+    mtls_session_datagram_sent(mux->session);
+    mtls_mux_wake_sent(mux);
+}
+
+/* 1 to go on. */
+static int receive_one(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    size_t n;
+    int r;
+
+    BIO_clear_retry_flags(d->bio);
+    r = BIO_read_ex(d->bio, d->in, sizeof(d->in), &n);
+    if (r > 0) {
+        mtls_session_datagram_in(mux->session, d->in, n);
+        return 1;
+    }
+    if (!BIO_should_retry(d->bio))
+        on_failure(mux, -1);
+    return 0;
+}
+
+void mtls_mux_dgram_receive(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    int more = 1, taken = 0;
+
+    if (!mux->up || d->bio == NULL || d->ended_at != 0 ||
+        mtls_session_ended(mux->session))
+        return;
+    ERR_set_mark();
+    while (more && taken++ < AT_A_TIME)
+        more = receive_one(mux);
+    ERR_pop_to_mark();
+    if (more)
+        mux->in_more = 1;
+}
+
+int mtls_mux_dgram_blocked(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL && mux->dgram->out_blocked;
+}
+
+/* --- waiting ---------------------------------------------------------------
+ */
+
+/* When there is something to do although nothing came, by mtls_mux_now(). */
+static uint64_t deadline(const struct mtls_mux *mux)
+{
+    const struct mtls_mux_dgram *d = mux->dgram;
+    uint64_t at = mtls_session_deadline(mux->session);
+
+    if (d->ended_at != 0 && !mtls_session_ended(mux->session) &&
+        d->ended_at + GRACE < at)
+        at = d->ended_at + GRACE;
+    return at;
+}
+
+uint64_t mtls_mux_dgram_timeout(const struct mtls_mux *mux)
+{
+    uint64_t at, now;
+
+    if (mux->dgram == NULL)
+        return MTLS_NEVER;
+    if (!mux->up)
+        return handshake_timeout(mux->dgram);
+    at = deadline(mux);
+    if (at == MTLS_NEVER)
+        return at;
+    now = mtls_mux_now();
+    return at > now ? at - now : 0;
+}
+
+int mtls_mux_dgram_poll(struct mtls_mux *mux, struct pollfd *fd)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    if (d == NULL || !mux->up)
+        return -1;
+    if (d->ended_at == 0)
+        fd->fd = d->fd;
+    fd->events = POLLIN;
+    if (d->out_blocked)
+        fd->events |= POLLOUT;
+    d->poll_until = deadline(mux);
+    return in_milliseconds(mtls_mux_dgram_timeout(mux));
+}
+
+int mtls_mux_dgram_hurries(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL && deadline(mux) < mux->dgram->poll_until;
+}
+
+/* --- the path --------------------------------------------------------------
+ */
+
+static uint32_t data_of(uint32_t datagram)
+{
+    return datagram > MTLS_DATA_HEADER_SIZE ? datagram - MTLS_DATA_HEADER_SIZE
+                                            : 1;
+}
+
+uint32_t mtls_mux_dgram_mtu(struct mtls_mux *mux, int anew)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    SSL *ssl = ssl_of(d);
+    uint32_t limit = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
+
+    if (ssl != NULL && d->up) {
+        long path;
+        size_t n;
+
+        if (anew && !(SSL_get_options(ssl) & SSL_OP_NO_QUERY_MTU) &&
+            (path = BIO_ctrl(SSL_get_wbio(ssl), BIO_CTRL_DGRAM_QUERY_MTU, 0,
+                             NULL)) > 0)
+            SSL_set_mtu(ssl, path);
+        n = DTLS_get_data_mtu(ssl);
+        limit = n == 0 ? mtls_mux_dgram_fallback_mtu(mux)
+                       : data_of(n < MTLS_RECORD_SIZE ? (uint32_t)n
+                                                      : MTLS_RECORD_SIZE);
+    }
+    if (d->most != 0 && d->most < limit)
+        limit = d->most;
+    mtls_session_set_path_limit(mux->session, limit);
+    return mtls_session_path_limit(mux->session);
+}
+
+uint32_t mtls_mux_dgram_fallback_mtu(struct mtls_mux *mux)
+{
+    SSL *ssl = ssl_of(mux->dgram);
+    long path = ssl == NULL
+                    ? 0
+                    : BIO_ctrl(SSL_get_wbio(ssl),
+                               BIO_CTRL_DGRAM_GET_FALLBACK_MTU, 0, NULL);
+
+    if (path <= 2 * DTLS_OVERHEAD)
+        path = FALLBACK;
+    return data_of((uint32_t)path - DTLS_OVERHEAD);
+}
+
+int mtls_mux_dgram_set_mtu(struct mtls_mux *mux, long mtu)
+{
+    const long most = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
+
+    if (mtu < 1 || mtu > most) {
+        MTLS_raise_data(MTLS_R_INVALID_VALUE, "%ld is not in 1..%ld", mtu,
+                        most);
+        return 0;
+    }
+    mux->dgram->most = (uint32_t)mtu;
+    return (int)mtls_mux_dgram_mtu(mux, 0);
+}

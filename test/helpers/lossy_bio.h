@@ -1,0 +1,26 @@
+/*
+ * Copyright 2026 The MTLS for OpenSSL authors.
+ * SPDX-License-Identifier: Apache-2.0
+ */
+
+/*
+ * A filter above a datagram BIO that does to what is written what networks do.
+ * All is drawn from a seed; chances are in percent.
+ */
+#ifndef TEST_LOSSY_BIO_H
+#define TEST_LOSSY_BIO_H
+
+#include <openssl/bio.h>
+#include <stdint.h>
+
+struct lossy {
+    unsigned int lose, twice, late, corrupt, truncate;
+    uint64_t random;          /* the state, not 0 */
+    unsigned char kept[2048]; /* the one that is late */
+    int kept_len;
+    unsigned int written, lost;
+};
+
+BIO *lossy_new(struct lossy *lossy);
+
+#endif
