@@ -149,10 +149,11 @@ static STACK_OF(X509) * both(STACK_OF(X509) * a, STACK_OF(X509) * b)
 
 /* NULL, or what is wrong. */
 static const char *verify(const struct mtls_signed *s, X509_STORE_CTX *ctx,
-                          time_t at)
+                          time_t at, unsigned long flags)
 {
     X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
 
+    X509_VERIFY_PARAM_set_flags(param, flags);
     if (!X509_STORE_CTX_set_purpose(ctx, purpose_of(s)))
         return "it has no purpose";
     if (X509_VERIFY_PARAM_get_auth_level(param) < LEAST_LEVEL)
@@ -171,6 +172,13 @@ static const char *verify(const struct mtls_signed *s, X509_STORE_CTX *ctx,
 int mtls_sign_check(const struct mtls_signed *s, X509_STORE *trust,
                     STACK_OF(X509) * more, time_t at)
 {
+    return mtls_sign_check_flags(s, trust, more, at, 0);
+}
+
+int mtls_sign_check_flags(const struct mtls_signed *s, X509_STORE *trust,
+                          STACK_OF(X509) * more, time_t at,
+                          unsigned long flags)
+{
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *untrusted = both(s->chain, more);
     const char *wrong;
@@ -182,7 +190,7 @@ int mtls_sign_check(const struct mtls_signed *s, X509_STORE *trust,
         MTLS_raise(ERR_R_MALLOC_FAILURE);
         return 0;
     }
-    wrong = verify(s, ctx, at);
+    wrong = verify(s, ctx, at, flags);
     if (wrong != NULL)
         MTLS_raise_data(MTLS_R_SIGN_CERTIFICATE, "%s", wrong);
     X509_STORE_CTX_free(ctx);

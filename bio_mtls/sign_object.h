@@ -64,6 +64,11 @@ void mtls_signed_cleanup(struct mtls_signed *s);
 int mtls_sign_check(const struct mtls_signed *s, X509_STORE *trust,
                     STACK_OF(X509) * more, time_t at);
 
+/* mtls_sign_check_flags: the same, with X509_V_FLAG_ beside |trust|'s own. */
+int mtls_sign_check_flags(const struct mtls_signed *s, X509_STORE *trust,
+                          STACK_OF(X509) * more, time_t at,
+                          unsigned long flags);
+
 /* mtls_sign_format_known: whether it is offered here. */
 int mtls_sign_format_known(uint8_t format);
 
