@@ -392,6 +392,7 @@ static int hold(struct mtls_session *s, uint32_t id, const unsigned char *data,
     if (d->held_count == HELD_COUNT || d->held_octets + len > HELD_OCTETS ||
         (h = malloc(sizeof(*h) + len)) == NULL)
         return 0;
+    mtls_list_init(&h->link);
     h->id = id;
     h->len = len;
     if (len != 0)
