@@ -12,7 +12,7 @@
 
 #define DAY (24 * 3600)
 
-static struct pki_id root, intermediate, other, client, server;
+static struct pki_id root, intermediate, other, rsa, client, server;
 static long serial = 100;
 
 static EVP_PKEY *make_key(const char *what)
@@ -60,9 +60,10 @@ static X509 *make_cert(EVP_PKEY *key, const char *name,
     return cert;
 }
 
-static struct pki_id make_ca(const char *name, const struct pki_id *issuer)
+static struct pki_id make_ca(const char *name, const char *key,
+                             const struct pki_id *issuer)
 {
-    struct pki_id id = {make_key("P-256"), NULL, NULL};
+    struct pki_id id = {make_key(key), NULL, NULL};
 
     id.cert = make_cert(id.key, name, issuer, -30L * DAY, 30L * DAY);
     extend(id.cert, id.cert, NID_basic_constraints, "critical,CA:TRUE");
@@ -76,9 +77,9 @@ static void make_cas(void)
 {
     if (root.cert != NULL)
         return;
-    root = make_ca("root", NULL);
-    other = make_ca("other", NULL);
-    intermediate = make_ca("intermediate", &root);
+    root = make_ca("root", "P-256", NULL);
+    other = make_ca("other", "P-256", NULL);
+    intermediate = make_ca("intermediate", "P-256", &root);
 }
 
 struct pki_id pki_make(const struct pki_wish *wish)
@@ -91,12 +92,16 @@ struct pki_id pki_make(const struct pki_wish *wish)
     struct pki_id id = {NULL, NULL, NULL};
 
     make_cas();
+    if (wish->by_rsa && rsa.cert == NULL)
+        rsa = make_ca("rsa", "RSA", &root);
     issuer = wish->by_other          ? &other
+             : wish->by_rsa          ? &rsa
              : wish->by_intermediate ? &intermediate
                                      : &root;
     id.key = make_key(wish->key != NULL ? wish->key : "P-256");
     id.cert = make_cert(id.key, name, issuer, (long)from * DAY, (long)to * DAY);
     extend(id.cert, issuer->cert, NID_basic_constraints, "CA:FALSE");
+    extend(id.cert, issuer->cert, NID_subject_key_identifier, "hash");
     extend(id.cert, issuer->cert, NID_subject_alt_name, "DNS:localhost");
     if (usage == NULL || *usage != '\0')
         extend(id.cert, issuer->cert, NID_key_usage,
@@ -107,10 +112,10 @@ struct pki_id pki_make(const struct pki_wish *wish)
                         wish->digest == NULL
                             ? EVP_sha256()
                             : EVP_get_digestbyname(wish->digest)));
-    if (wish->by_intermediate) {
+    if (wish->by_intermediate || wish->by_rsa) {
         id.chain = sk_X509_new_null();
-        X509_up_ref(intermediate.cert);
-        sk_X509_push(id.chain, intermediate.cert);
+        X509_up_ref(issuer->cert);
+        sk_X509_push(id.chain, issuer->cert);
     }
     return id;
 }

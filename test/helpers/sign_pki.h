@@ -27,6 +27,7 @@ struct pki_wish {
     int from_days;         /* it is valid from, -1 unless given */
     int to_days;           /* until, 1 unless given */
     int by_intermediate;   /* signed by a CA that the root signed */
+    int by_rsa;            /* the same, with an RSA key */
     int by_other;          /* signed by a CA that nobody trusts */
 };
 
