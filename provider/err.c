@@ -16,6 +16,8 @@ const OSSL_ITEM mtls_prov_reasons[] = {
     {MTLS_PROV_R_BAD_SECRET, "unusable master secret"},
     {MTLS_PROV_R_BAD_LENGTH, "wrong length of what is to be derived"},
     {MTLS_PROV_R_BAD_MODE, "unknown mode"},
+    {MTLS_PROV_R_NOT_A_LOG, "not an evidence log"},
+    {MTLS_PROV_R_BAD_LOG, "evidence log is damaged"},
     {0, NULL}};
 
 void mtls_prov_raise(const struct mtls_prov *prov, const char *file, int line,

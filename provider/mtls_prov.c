@@ -4,7 +4,7 @@
  */
 
 /*
- * The provider "mtls" of OpenSSL 3: a KDF, the settings of its section in
+ * The provider "mtls" of OpenSSL 3: a KDF, a STORE loader, the settings of its section in
  * openssl.cnf, and a capability that says which protocol this build speaks.
  * Providers have no place for BIO types: those are in libmtls, which has this
  * provider built in; the module is for programs that do not, and for
@@ -86,10 +86,22 @@ static const OSSL_ALGORITHM *mtls_query_operation(void *provctx, int operation,
          "identity and key of the TLS connection of MTLS over DTLS"},
         {NULL, NULL, NULL, NULL},
     };
+    static const OSSL_ALGORITHM stores[] = {
+        {MTLS_STORE_SCHEME, "provider=mtls", mtls_store_tlssign,
+         "signers' certificates of an evidence log"},
+        {NULL, NULL, NULL, NULL},
+    };
 
     (void)provctx;
     *no_cache = 0;
-    return operation == OSSL_OP_KDF ? kdfs : NULL;
+    switch (operation) {
+    case OSSL_OP_KDF:
+        return kdfs;
+    case OSSL_OP_STORE:
+        return stores;
+    default:
+        return NULL;
+    }
 }
 
 static int mtls_get_capabilities(void *provctx, const char *capability,

@@ -65,6 +65,10 @@ int mtls_kdf_psk_once(struct mtls_prov *prov, const char *session_id,
                       char identity[MTLS_SESSION_ID_MAX + 1],
                       unsigned char psk[MTLS_MASTER_SECRET_SIZE]);
 
+/* --- the STORE loader (store_tlssign.c) --- */
+
+extern const OSSL_DISPATCH mtls_store_tlssign[];
+
 /* --- the capability (capability.c) --- */
 
 int mtls_prov_capability(const char *capability, OSSL_CALLBACK *each,

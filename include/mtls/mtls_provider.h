@@ -4,10 +4,11 @@
  */
 
 /*
- * The provider "mtls": the KDF of MTLS over DTLS, the settings of openssl.cnf,
- * the capability "MTLS". It is the module mtls.so, and it is built into this
- * library, which loads it into the default library context when it is first
- * needed, unless openssl.cnf has done so. OSSL_PROVIDER-mtls(7) tells more.
+ * The provider "mtls": the KDF of MTLS over DTLS, the STORE loader of evidence
+ * logs, the settings of openssl.cnf, the capability "MTLS". It is the module
+ * mtls.so, and it is built into this library, which loads it into the default
+ * library context when it is first needed, unless openssl.cnf has done so.
+ * OSSL_PROVIDER-mtls(7) tells more.
  */
 #ifndef MTLS_MTLS_PROVIDER_H
 #define MTLS_MTLS_PROVIDER_H
@@ -48,6 +49,9 @@ int MTLS_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 #define MTLS_KDF_MODE_PSK              "psk"
 #define MTLS_KDF_MODE_IDENTITY         "identity"
 
+/* The STORE loader: "tlssign:FILE", signers of an evidence log. */
+#define MTLS_STORE_SCHEME              "tlssign"
+
 /* Reasons of errors of the provider's; the library is the provider's own. */
 #define MTLS_PROV_R_NOT_RUNNING        100
 #define MTLS_PROV_R_WRONG_TYPE         101
@@ -57,6 +61,8 @@ int MTLS_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 #define MTLS_PROV_R_BAD_SECRET         105
 #define MTLS_PROV_R_BAD_LENGTH         106
 #define MTLS_PROV_R_BAD_MODE           107
+#define MTLS_PROV_R_NOT_A_LOG          108
+#define MTLS_PROV_R_BAD_LOG            109
 /* clang-format on */
 
 #ifdef __cplusplus
