@@ -57,6 +57,8 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_EVIDENCE_NOT_A_LOG, "not an evidence log"},
     {MTLS_R_EVIDENCE_DAMAGED, "evidence log is damaged"},
     {MTLS_R_EVIDENCE_TOO_LARGE, "too large for the evidence log"},
+    {MTLS_R_EVIDENCE_NO_ENTRY, "evidence log has no entry"},
+    {MTLS_R_EVIDENCE_TIME_STAMP, "unusable time stamp"},
     {MTLS_R_BAD_APPLICATIONS, "not a list of applications"},
     {MTLS_R_NOT_NEGOTIATED, "not agreed on in data_multiplexing"},
     {MTLS_R_NO_DTLS_SESSION, "no DTLS session for this connection"},

@@ -8,7 +8,7 @@
 #include "octets.h"
 
 static const unsigned char header_magic[16] = "TLS Sign log 1\n";
-static const unsigned char entry_magic[4] = {'T', 'S', 'E', 1};
+static const unsigned char entry_magic[4] = {'T', 'S', 'E', '1'};
 
 static void put_uint64(struct mtls_writer *w, uint64_t v)
 {

@@ -9,23 +9,20 @@
 #include "evidence_log.h"
 
 #include <check.h>
-#include <dirent.h>
-#include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-static const char *path;
+static char path[256];
 
 static void set_up(void)
 {
     evidence_folder();
-    path = evidence_file("orders.log");
+    strcpy(path, evidence_file("orders.log"));
 }
 
 static struct mtls_evidence_log *must_open(void)
@@ -46,6 +43,17 @@ static void append(struct mtls_evidence_log *log, const char *text,
 
     ck_assert(mtls_evidence_append(log, &e, &number));
     ck_assert_uint_eq(number, expected);
+}
+
+static void refused(const char *at, int reason)
+{
+    unsigned long e;
+
+    ck_assert_ptr_null(mtls_evidence_open(at));
+    e = ERR_peek_error();
+    ck_assert_int_eq(ERR_GET_LIB(e), MTLS_err_library());
+    ck_assert_int_eq(ERR_GET_REASON(e), reason);
+    ERR_clear_error();
 }
 
 /* --- appended, and read back --- */
@@ -89,21 +97,267 @@ END_TEST
 
 static void time_is_now(const struct mtls_evidence *e, void *arg)
 {
-    (void)arg;
-    ck_assert_uint_ge(e->time, 1790000000000);
+    const time_t *before = arg;
+
+    ck_assert_uint_ge(e->time / 1000, (uint64_t)*before);
+    ck_assert_uint_le(e->time / 1000, (uint64_t)time(NULL));
 }
 
 START_TEST(no_time_is_the_present)
 {
     struct mtls_evidence_log *log;
     struct mtls_evidence e = evidence_sample("x");
+    time_t before = time(NULL);
 
     set_up();
     log = must_open();
     e.time = 0;
     ck_assert(mtls_evidence_append(log, &e, NULL));
     mtls_evidence_close(log);
-    evidence_walk(path, time_is_now, NULL);
+    evidence_walk(path, time_is_now, &before);
+    evidence_remove();
+}
+END_TEST
+
+/* --- a torn end --- */
+
+/* A log of |n| entries; its octets, and where each entry ends. */
+static unsigned char *log_of(int n, size_t *len, size_t ends[])
+{
+    static const char *const texts[] = {"one", "two", "three"};
+    struct mtls_evidence_log *log;
+
+    unlink(path);
+    log = must_open();
+    ends[0] = MTLS_EVIDENCE_HEADER;
+    for (int i = 0; i < n; i++) {
+        append(log, texts[i], (uint64_t)i + 1);
+        ends[i + 1] = ends[i] + MTLS_EVIDENCE_FIXED + 14 + strlen(texts[i]);
+    }
+    mtls_evidence_close(log);
+    return evidence_read(path, len);
+}
+
+static void last_entry(const struct mtls_evidence *e, void *arg)
+{
+    struct mtls_evidence *last = arg;
+
+    *last = *e;
+    last->peer = NULL;
+}
+
+/* The log at |path| was torn within |n| whole entries: opens, and goes on. */
+static void mends(const unsigned char *torn, size_t torn_len, uint64_t n)
+{
+    struct mtls_evidence_log *log = must_open();
+    struct mtls_evidence last;
+    unsigned char *kept;
+    uint64_t octets;
+    size_t len;
+    const char *beside = mtls_evidence_torn(log, &octets);
+
+    ck_assert_str_eq(beside, evidence_file("orders.log.torn.1"));
+    ck_assert_uint_eq(octets, torn_len);
+    kept = evidence_read(beside, &len);
+    ck_assert_uint_eq(len, torn_len);
+    ck_assert_mem_eq(kept, torn, len);
+    free(kept);
+    ck_assert_int_eq(unlink(beside), 0);
+    ck_assert_uint_eq(evidence_walk(path, last_entry, &last), n + 1);
+    ck_assert_int_eq(last.kind, MTLS_EVIDENCE_TORN);
+    ck_assert_uint_eq(last.sequence, torn_len);
+    append(log, "after", n + 2);
+    mtls_evidence_close(log);
+    ck_assert_uint_eq(evidence_walk(path, NULL, NULL), n + 2);
+}
+
+START_TEST(a_torn_end_is_kept_aside_wherever_it_tore) /* G7 */
+{
+    size_t len, ends[4];
+    unsigned char *octets;
+
+    set_up();
+    octets = log_of(3, &len, ends);
+    ck_assert_uint_eq(len, ends[3]);
+    /* each octet of the last entry, some of the others */
+    for (size_t cut = MTLS_EVIDENCE_HEADER + 1; cut < len;
+         cut += cut < ends[2] ? 19 : 1) {
+        uint64_t n = cut >= ends[2] ? 2 : cut >= ends[1] ? 1 : 0;
+
+        if (cut == ends[n])
+            continue;
+        evidence_write(path, octets, cut);
+        mends(octets + ends[n], cut - ends[n], n);
+    }
+    free(octets);
+    evidence_remove();
+}
+END_TEST
+
+/* After a crash of the machine there may be anything in place of an entry. */
+START_TEST(an_end_that_has_its_length_but_not_its_octets_is_torn)
+{
+    size_t len, ends[4];
+    unsigned char *octets;
+
+    set_up();
+    octets = log_of(3, &len, ends);
+    for (size_t from = ends[2]; from < len; from += 17) {
+        memset(octets + from, 0, len - from);
+        evidence_write(path, octets, len);
+        mends(octets + ends[2], len - ends[2], 2);
+        free(octets);
+        octets = log_of(3, &len, ends);
+    }
+    free(octets);
+    evidence_remove();
+}
+END_TEST
+
+START_TEST(a_header_that_was_cut_is_written_again)
+{
+    size_t len, ends[4];
+    unsigned char *octets;
+
+    set_up();
+    octets = log_of(0, &len, ends);
+    ck_assert_uint_eq(len, MTLS_EVIDENCE_HEADER);
+    for (size_t cut = 0; cut < len; cut++) {
+        struct mtls_evidence_log *log;
+
+        evidence_write(path, octets, cut);
+        log = must_open();
+        append(log, "one", 1);
+        mtls_evidence_close(log);
+        ck_assert_uint_eq(evidence_walk(path, NULL, NULL), 1);
+    }
+    free(octets);
+    evidence_remove();
+}
+END_TEST
+
+/* --- what is refused, and left as it was --- */
+
+static void is_left_alone(const unsigned char *octets, size_t len, int reason)
+{
+    unsigned char *now;
+    size_t now_len;
+
+    evidence_write(path, octets, len);
+    refused(path, reason);
+    now = evidence_read(path, &now_len);
+    ck_assert_uint_eq(now_len, len);
+    ck_assert_mem_eq(now, octets, len);
+    free(now);
+}
+
+START_TEST(damage_amid_a_log_is_no_torn_end)
+{
+    size_t len, ends[4];
+    unsigned char *octets;
+
+    set_up();
+    octets = log_of(3, &len, ends);
+    /* the magic and the size of an entry that others follow */
+    for (size_t at = ends[0]; at < ends[0] + MTLS_EVIDENCE_START; at++) {
+        octets[at] ^= 0x40;
+        is_left_alone(octets, len, MTLS_R_EVIDENCE_DAMAGED);
+        octets[at] ^= 0x40;
+    }
+    memmove(octets + ends[1], octets + ends[2], len - ends[2]);
+    is_left_alone(octets, len - (ends[2] - ends[1]), MTLS_R_EVIDENCE_DAMAGED);
+    free(octets);
+    evidence_remove();
+}
+END_TEST
+
+START_TEST(other_files_are_refused)
+{
+    static const char text[] = "a letter to somebody, not a log, and longer "
+                               "than the header of one";
+    unsigned char *octets;
+    size_t len, ends[4];
+
+    set_up();
+    is_left_alone((const unsigned char *)text, strlen(text),
+                  MTLS_R_EVIDENCE_NOT_A_LOG);
+    is_left_alone((const unsigned char *)text, 5, MTLS_R_EVIDENCE_NOT_A_LOG);
+    octets = log_of(1, &len, ends);
+    octets[40] ^= 1;
+    is_left_alone(octets, len, MTLS_R_EVIDENCE_DAMAGED);
+    free(octets);
+    refused(evidence_file("."), MTLS_R_EVIDENCE_IO);
+    refused(evidence_file("no/such/folder"), MTLS_R_EVIDENCE_IO);
+    refused("/dev/null", MTLS_R_EVIDENCE_NOT_A_LOG);
+    evidence_remove();
+}
+END_TEST
+
+START_TEST(a_log_cut_under_a_handle_is_noticed)
+{
+    struct mtls_evidence e = evidence_sample("three");
+    struct mtls_evidence_log *log;
+
+    set_up();
+    log = must_open();
+    append(log, "one", 1);
+    ck_assert_int_eq(truncate(path, MTLS_EVIDENCE_HEADER), 0);
+    ck_assert(!mtls_evidence_append(log, &e, NULL));
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), MTLS_R_EVIDENCE_DAMAGED);
+    ERR_clear_error();
+    mtls_evidence_close(log);
+    evidence_remove();
+}
+END_TEST
+
+START_TEST(a_full_disk_leaves_the_log_as_it_was)
+{
+    static char large[20000];
+    struct mtls_evidence e;
+    struct mtls_evidence_log *log;
+    struct rlimit limit, before;
+
+    set_up();
+    memset(large, 'x', sizeof(large) - 1);
+    e = evidence_sample(large);
+    log = must_open();
+    append(log, "one", 1);
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before);
+    limit = before;
+    limit.rlim_cur = 8192;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    ck_assert(!mtls_evidence_append(log, &e, NULL));
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), MTLS_R_EVIDENCE_IO);
+    ERR_clear_error();
+    setrlimit(RLIMIT_FSIZE, &before);
+    ck_assert_uint_eq(evidence_walk(path, NULL, NULL), 1);
+    append(log, large, 2);
+    mtls_evidence_close(log);
+    ck_assert_uint_eq(evidence_walk(path, NULL, NULL), 2);
+    evidence_remove();
+}
+END_TEST
+
+START_TEST(what_fits_in_no_entry_is_refused)
+{
+    struct mtls_evidence e = evidence_sample("x");
+    struct mtls_evidence_log *log;
+
+    set_up();
+    log = must_open();
+    e.object_len = MTLS_EVIDENCE_SIZE_MAX;
+    ck_assert(!mtls_evidence_append(log, &e, NULL));
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()),
+                     MTLS_R_EVIDENCE_TOO_LARGE);
+    ERR_clear_error();
+    e = evidence_sample("x");
+    e.kind = 0;
+    ck_assert(!mtls_evidence_append(log, &e, NULL));
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), MTLS_R_INVALID_VALUE);
+    ERR_clear_error();
+    mtls_evidence_close(log);
+    ck_assert_uint_eq(evidence_walk(path, NULL, NULL), 0);
     evidence_remove();
 }
 END_TEST
@@ -118,6 +372,14 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, what_is_appended_is_read_back);
     tcase_add_test(tc, no_time_is_the_present);
+    tcase_add_test(tc, a_torn_end_is_kept_aside_wherever_it_tore);
+    tcase_add_test(tc, an_end_that_has_its_length_but_not_its_octets_is_torn);
+    tcase_add_test(tc, a_header_that_was_cut_is_written_again);
+    tcase_add_test(tc, damage_amid_a_log_is_no_torn_end);
+    tcase_add_test(tc, other_files_are_refused);
+    tcase_add_test(tc, a_log_cut_under_a_handle_is_noticed);
+    tcase_add_test(tc, a_full_disk_leaves_the_log_as_it_was);
+    tcase_add_test(tc, what_fits_in_no_entry_is_refused);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

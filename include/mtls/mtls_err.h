@@ -70,6 +70,8 @@ int MTLS_err_library(void);
 #define MTLS_R_EVIDENCE_NOT_A_LOG         171 /* the file is something else */
 #define MTLS_R_EVIDENCE_DAMAGED           172 /* where, is added */
 #define MTLS_R_EVIDENCE_TOO_LARGE         173 /* an object, for one entry */
+#define MTLS_R_EVIDENCE_NO_ENTRY          174 /* nothing to be stamped */
+#define MTLS_R_EVIDENCE_TIME_STAMP        175 /* a reply; what is wrong, added */
 #define MTLS_R_NO_DTLS_SESSION            200 /* none waits with that identity */
 #define MTLS_R_NO_EXTENDED_MASTER_SECRET  201 /* in the DTLS session */
 #define MTLS_R_DTLS_ENDED                 202 /* and the session with it */
