@@ -11,6 +11,7 @@
 
 int s_server_main(int argc, char *argv[]);
 int s_client_main(int argc, char *argv[]);
+int audit_main(int argc, char *argv[]);
 int speed_main(int argc, char *argv[]);
 
 #endif

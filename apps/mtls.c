@@ -30,6 +30,7 @@ static const struct {
 } commands[] = {
     {"s_server", s_server_main, "accept sessions, connect their channels"},
     {"s_client", s_client_main, "open a session, forward connections"},
+    {"audit", audit_main, "verify an evidence log of TLS Sign"},
     {"speed", speed_main, "measure it against raw TLS"},
 };
 

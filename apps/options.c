@@ -87,8 +87,9 @@ static void show_help(const char *usage, const struct option *const tables[])
                 continue;
             }
             snprintf(left, sizeof(left), "%s%s %s",
-                     d->kind == OPTION_WORD ? "" : "-", d->name,
-                     d->argument != NULL ? d->argument : "");
+                     d->kind == OPTION_WORD || d->kind == OPTION_OPERAND ? ""
+                                                                         : "-",
+                     d->name, d->argument != NULL ? d->argument : "");
             printf("  %-25s ", left);
             for (const char *c = d->help; *c != '\0'; c++)
                 printf(*c == '\n' ? "\n%28c" : "%c", *c == '\n' ? ' ' : *c);
@@ -102,15 +103,18 @@ static const struct option *find(const struct option *const tables[],
                                  const char *word)
 {
     int dashes = word[0] != '-' ? 0 : word[1] != '-' ? 1 : 2;
+    const struct option *operand = NULL;
 
     for (; *tables != NULL; tables++) {
         for (const struct option *d = *tables; d->help != NULL; d++) {
-            if (d->name != NULL && strcmp(d->name, word + dashes) == 0 &&
-                (d->kind == OPTION_WORD) == (dashes == 0))
+            if (d->kind == OPTION_OPERAND && dashes == 0)
+                operand = d;
+            else if (d->name != NULL && strcmp(d->name, word + dashes) == 0 &&
+                     (d->kind == OPTION_WORD) == (dashes == 0))
                 return d;
         }
     }
-    return NULL;
+    return operand;
 }
 
 static int strings_add(struct strings *list, const char *text)
@@ -182,6 +186,9 @@ static int take(struct options *o, const struct option *d, const char *word,
     case OPTION_WORD:
         return strings_add(member, d->name) ||
                options_complain(o->command, word, ": no memory");
+    case OPTION_OPERAND:
+        return strings_add(member, word) ||
+               options_complain(o->command, word, ": no memory");
     case OPTION_LIST:
         return strings_add(member, value) ||
                options_complain(o->command, word, ": no memory");
@@ -204,6 +211,7 @@ static void set_defaults(struct options *o, const char *command)
     o->sessions_max = o->handshake_timeout = o->idle_timeout = -1;
     o->seconds = o->settle = -1;
     o->bytes = o->runs = o->multi = -1;
+    o->extract = -1;
 }
 
 enum options_answer options_parse(struct options *o, const char *command,
@@ -224,7 +232,7 @@ enum options_answer options_parse(struct options *o, const char *command,
             return OPTIONS_BAD;
         }
         if (d->kind != OPTION_FLAG && d->kind != OPTION_WORD &&
-            (value = argv[++i]) == NULL) {
+            d->kind != OPTION_OPERAND && (value = argv[++i]) == NULL) {
             options_complain(command, word, ": needs a value");
             return OPTIONS_BAD;
         }
@@ -257,4 +265,7 @@ void options_free(struct options *o)
     free(o->providers.at);
     free(o->conf.at);
     free(o->words.at);
+    free(o->operands.at);
+    free(o->untrusted.at);
+    free(o->crls.at);
 }

@@ -52,6 +52,11 @@ struct options {
     int64_t bytes, runs, multi;
     const char *plot;
     int mr;
+    /* audit: LOG, and what to judge it by */
+    struct strings operands, untrusted, crls;
+    const char *expect, *out, *ts_reply;
+    int64_t extract;
+    int crl_check, crl_check_all, want_ts_query;
     /* what to show */
     int msg, debug, state, brief, quiet, json;
     int help;
@@ -65,7 +70,8 @@ enum option_kind {
     OPTION_SECONDS, /* double, min to max, which are milliseconds */
     OPTION_LIST,    /* struct strings, may be repeated */
     OPTION_CONF,    /* kept in |conf| for SSL_CONF_cmd() */
-    OPTION_WORD     /* struct strings: the name itself, given without a dash */
+    OPTION_WORD,    /* struct strings: the name itself, given without a dash */
+    OPTION_OPERAND  /* struct strings: any other word without a dash */
 };
 
 struct option {

@@ -16,11 +16,17 @@
 
 static const char *speaker = "mtls";
 static enum report_style style = REPORT_LINES;
+static int events_fd = STDERR_FILENO;
 
 void report_init(const char *command, enum report_style chosen)
 {
     speaker = command;
     style = chosen;
+}
+
+void report_events_on_stdout(void)
+{
+    events_fd = STDOUT_FILENO;
 }
 
 enum report_style report_style(void)
@@ -71,13 +77,13 @@ static void put_escaped(BIO *to, const char *text, int json)
 }
 
 /* One write() a line, so that lines of several processes do not mix. */
-static void emit(BIO *b)
+static void emit(BIO *b, int fd)
 {
     char *p;
     long n = BIO_get_mem_data(b, &p);
 
     while (n > 0) {
-        ssize_t done = write(STDERR_FILENO, p, (size_t)n);
+        ssize_t done = write(fd, p, (size_t)n);
 
         if (done <= 0)
             break;
@@ -145,10 +151,10 @@ void event_end(struct event *e)
 {
     if (e->json != NULL) {
         BIO_write(e->json, "}\n", 2);
-        emit(e->json);
+        emit(e->json, events_fd);
     }
     if (e->line != NULL)
-        emit(e->line);
+        emit(e->line, events_fd);
 }
 
 /* Empties OpenSSL's queue into |to|, oldest first. */
@@ -201,7 +207,7 @@ void report_error(const char *format, ...)
         put_queue(b, 0);
     }
     va_end(args);
-    emit(b);
+    emit(b, STDERR_FILENO);
 }
 
 void report_note(const char *format, ...)

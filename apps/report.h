@@ -25,6 +25,9 @@ enum report_style {
 /* report_init says who speaks ("s_client") and how, from then on. */
 void report_init(const char *command, enum report_style chosen);
 
+/* report_events_on_stdout: where a report is what the command is for. */
+void report_events_on_stdout(void);
+
 enum report_style report_style(void);
 
 /* One event under construction. A failed allocation loses it, no more. */
