@@ -11,6 +11,12 @@
 #include <openssl/store.h>
 #include <string.h>
 
+static int no_memory(void)
+{
+    MTLS_raise(ERR_R_MALLOC_FAILURE);
+    return 0;
+}
+
 void mtls_sign_settings_init(struct mtls_sign_settings *set)
 {
     memset(set, 0, sizeof(*set));
@@ -46,7 +52,7 @@ int mtls_sign_settings_copy(struct mtls_sign_settings *to,
         (from->peer != NULL && set.peer == NULL)) {
         sk_X509_pop_free(set.chain, X509_free);
         OPENSSL_free(set.peer);
-        return 0;
+        return no_memory();
     }
     if (set.cert != NULL)
         X509_up_ref(set.cert);
@@ -105,7 +111,7 @@ static long set_chain(struct mtls_sign_settings *set, STACK_OF(X509) * chain)
     STACK_OF(X509) *own = chain == NULL ? NULL : X509_chain_up_ref(chain);
 
     if (chain != NULL && own == NULL)
-        return 0;
+        return no_memory();
     sk_X509_pop_free(set->chain, X509_free);
     set->chain = own;
     return 1;
@@ -139,7 +145,7 @@ static long set_peer(struct mtls_sign_settings *set, const char *text)
     if (text != NULL && strlen(text) > 65535)
         return wrong_value();
     if (text != NULL && (own = OPENSSL_strdup(text)) == NULL)
-        return 0;
+        return no_memory();
     OPENSSL_free(set->peer);
     set->peer = own;
     return 1;
