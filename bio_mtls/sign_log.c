@@ -16,7 +16,7 @@
 
 static void print_address(BIO *out, BIO *b)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
     char host[NI_MAXHOST], port[NI_MAXSERV];
     int fd = -1;

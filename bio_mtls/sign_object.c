@@ -176,8 +176,7 @@ int mtls_sign_check(const struct mtls_signed *s, X509_STORE *trust,
 }
 
 int mtls_sign_check_flags(const struct mtls_signed *s, X509_STORE *trust,
-                          STACK_OF(X509) * more, time_t at,
-                          unsigned long flags)
+                          STACK_OF(X509) * more, time_t at, unsigned long flags)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *untrusted = both(s->chain, more);

@@ -104,7 +104,10 @@ mtls_sign_first_asked(const struct mtls_sign_filter *f)
 
 void mtls_sign_drop_asked(struct mtls_sign_filter *f)
 {
-    f->asked_first = (f->asked_first + 1) % f->asked_room;
+    if (f->asked_count == 0)
+        return;
+    if (++f->asked_first == f->asked_room)
+        f->asked_first = 0;
     f->asked_count--;
 }
 

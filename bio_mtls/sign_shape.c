@@ -69,7 +69,8 @@ static struct mtls_reader whole(struct mtls_reader *r, uint32_t tag)
 
 static int has(const struct mtls_reader *r, const void *octets, size_t len)
 {
-    return r->ok && r->left == len && memcmp(r->at, octets, len) == 0;
+    return r->ok && r->at != NULL && r->left == len &&
+           memcmp(r->at, octets, len) == 0;
 }
 
 static int ended(const struct mtls_reader *r)
