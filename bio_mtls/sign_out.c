@@ -122,8 +122,11 @@ static int reserve_asked(struct mtls_sign_filter *f)
     asked = OPENSSL_malloc(room * sizeof(*asked));
     if (asked == NULL)
         return 0;
-    for (unsigned int i = 0; i < f->asked_count; i++)
-        asked[i] = f->asked[(f->asked_first + i) % f->asked_room];
+    for (unsigned int i = 0; i < f->asked_count; i++) {
+        asked[i] = f->asked[f->asked_first];
+        if (++f->asked_first == f->asked_room)
+            f->asked_first = 0;
+    }
     OPENSSL_free(f->asked);
     f->asked = asked;
     f->asked_first = 0;
@@ -133,8 +136,9 @@ static int reserve_asked(struct mtls_sign_filter *f)
 
 static void ask(struct mtls_sign_filter *f, const unsigned char *digest)
 {
+    unsigned int at = f->asked_first + f->asked_count++;
     struct mtls_sign_asked *a =
-        &f->asked[(f->asked_first + f->asked_count++) % f->asked_room];
+        &f->asked[at < f->asked_room ? at : at - f->asked_room];
 
     a->sequence = f->out_sequence;
     memcpy(a->digest, digest, sizeof(a->digest));

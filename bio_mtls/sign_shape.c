@@ -88,7 +88,7 @@ static int digest_of(const struct mtls_reader *algorithm)
     const size_t at = 2 + sizeof(SHA2) - 1;
     int bits;
 
-    if (!algorithm->ok || algorithm->left <= at ||
+    if (!algorithm->ok || algorithm->at == NULL || algorithm->left <= at ||
         memcmp(algorithm->at + 2, SHA2, sizeof(SHA2) - 1) != 0)
         return 0;
     switch (algorithm->at[at]) {
