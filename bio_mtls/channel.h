@@ -89,6 +89,7 @@ struct mtls_channel {
     uint32_t packets_in, packets_out;
     uint32_t acked_at; /* when an Acknowledgment last fell due, microseconds */
     uint32_t spent_at; /* data_in where the credit before that ends */
+    uint32_t idle;     /* microseconds without data since that */
     uint16_t own_half, peer_half;
     uint8_t life, tx, rx;
     uint8_t owed;
@@ -108,7 +109,8 @@ struct mtls_channel {
     unsigned int wants_room : 1; /* a write was refused */
     unsigned int prompt : 1;     /* an Acknowledgment, within a round trip */
     unsigned int starved : 1;    /* all credit was used, and all was read */
-    unsigned int starving : 1;   /* so it was before that Acknowledgment */
+    unsigned int idling : 1;     /* ... and nothing has come since */
+    unsigned int starving : 2;   /* ... for long: Acknowledgments in a row */
     unsigned int datagrams : 1;  /* it is one of session_dgram.h */
     unsigned int kicked : 1;     /* of the layer above: look again */
     unsigned int offered : 1;    /* its turn was told, and not used yet */

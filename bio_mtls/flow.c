@@ -5,6 +5,8 @@
 
 #include "flow.h"
 
+#define IDLE_MOST 2 /* the part of the time that may pass without data */
+
 uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
 {
     if (window <= 1)
@@ -89,24 +91,26 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
         tune->watched = NULL;
 }
 
-/* Half a window read within a round trip is a whole one in two. */
-#define WAITING_MAX 8 /* round trips */
-int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
-                          const struct mtls_flow_rx *rx, uint32_t elapsed,
-                          int starved)
+int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed)
 {
-    uint64_t most = (uint64_t)tune->rtt * (starved ? WAITING_MAX : 1);
+    return (uint64_t)idle * IDLE_MOST >= elapsed;
+}
 
-    return tune->rtt != 0 &&
-           (uint64_t)elapsed * (rx->window / 2) <= most * rx->freed;
+/* Half a window read within a round trip is a whole one in two. */
+int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
+                          const struct mtls_flow_rx *rx, uint32_t elapsed)
+{
+    return tune->rtt != 0 && (uint64_t)elapsed * (rx->window / 2) <=
+                                 (uint64_t)tune->rtt * rx->freed;
 }
 
 uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap,
-                             int starved)
+                             int starving)
 {
-    int behind = !starved && mtls_flow_rx_waiting(rx) > rx->window / 4;
+    int behind = !starving && mtls_flow_rx_waiting(rx) > rx->window / 4;
+    uint32_t more = starving ? rx->window / 2 : rx->window;
 
     if (rx->window >= cap || behind)
         return 0;
-    return rx->window < cap - rx->window ? rx->window : cap - rx->window;
+    return more < cap - rx->window ? more : cap - rx->window;
 }

@@ -119,20 +119,25 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel);
 /*
  * mtls_flow_tune_prompt: whether what was freed in the |elapsed| microseconds
  * since the last Acknowledgment is half a window in a round trip, or more, so
- * that the window, not the reader or the sender, sets the pace. More time is
- * given where the window surely does, |starved|: the sender used all of its
- * credit, and the reader read all of that, before more came. The least round
- * trip is one without any waiting, for a processor for example.
+ * that the window, not the reader or the sender, sets the pace.
  */
 int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
-                          const struct mtls_flow_rx *rx, uint32_t elapsed,
-                          int starved);
+                          const struct mtls_flow_rx *rx, uint32_t elapsed);
+
+/*
+ * mtls_flow_tune_starves: so it does, too, where the sender used all of its
+ * credit, the reader read all of that, and nothing came for |idle| of the
+ * |elapsed| microseconds. The least round trip is one without any waiting, for
+ * a processor for example; on a short way that is most of it.
+ */
+int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed);
 
 /*
  * mtls_flow_rx_wanted: by how much a window that sets the pace should grow: 0
- * when it is at |cap| or the reader does not keep up.
+ * when it is at |cap| or the reader does not keep up. One that is |starving| is
+ * near to what it needs, and more would only wait in buffers on the way.
  */
 uint32_t mtls_flow_rx_wanted(const struct mtls_flow_rx *rx, uint32_t cap,
-                             int starved);
+                             int starving);
 
 #endif

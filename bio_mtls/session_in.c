@@ -286,6 +286,10 @@ static void on_data(struct mtls_session *s, const unsigned char *to, size_t n)
     s->in.left -= (uint32_t)n;
     if (mtls_flow_tune_waits(&s->tune, c, c->data_in))
         mtls_flow_tune_received(&s->tune, s->hooks.now(s->app));
+    if (c->idling) {
+        c->idling = 0;
+        c->idle = (uint32_t)s->hooks.now(s->app) - c->acked_at;
+    }
     if (s->in.lent_left > 0 && to == s->in.lent) {
         on_lent(s, n);
         return;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define STARVING_LONG 3 /* in a row: once may be chance */
+
 /*
  * Decided when the Acknowledgment goes, not when it falls due: a reader that
  * takes a whole window at once would seem to be half a window behind.
@@ -16,15 +18,17 @@ void mtls_session_grow(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
     uint64_t most = mtls_session_memory_free(s);
+    int starving = c->starving == STARVING_LONG;
     uint32_t more = 0, max_packet;
 
-    if (c->prompt)
-        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, c->starving);
+    if (c->prompt || starving)
+        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, !c->prompt);
     if (more > most)
         more = (uint32_t)most;
     if (more == 0)
         return;
     mtls_flow_rx_grow(&c->in, more);
+    c->starving = 0;
     s->stats.window_memory += more;
     max_packet = mtls_flow_max_packet(c->in.window, s->config.max_packet);
     if (max_packet > c->in.max_packet) {
@@ -41,10 +45,13 @@ static void acknowledge(struct mtls_channel *c)
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
-    c->starving = c->starved;
+    c->prompt = mtls_flow_tune_prompt(&s->tune, &c->in, elapsed) != 0;
+    if (!c->starved || !mtls_flow_tune_starves(c->idle, elapsed))
+        c->starving = 0;
+    else if (c->starving < STARVING_LONG)
+        c->starving++;
     c->starved = 0;
-    c->prompt =
-        mtls_flow_tune_prompt(&s->tune, &c->in, elapsed, c->starving) != 0;
+    c->idle = 0;
     c->spent_at = (uint32_t)(c->data_in + coming + c->in.granted);
     c->acked_at = (uint32_t)now;
     c->owed |= MTLS_OWE_ACK;
@@ -55,14 +62,18 @@ static void acknowledge(struct mtls_channel *c)
 void mtls_session_was_read(struct mtls_channel *c, size_t n)
 {
     struct mtls_session *s = c->session;
+    int dry;
 
     mtls_flow_rx_read(&c->in, (uint32_t)n);
-    if (c->buffer.length == 0 && (uint32_t)c->data_in == c->spent_at)
+    dry = c->buffer.length == 0 && (uint32_t)c->data_in == c->spent_at;
+    if (dry)
         c->starved = 1;
     if (!mtls_channel_receives(c))
         s->stats.window_memory -= mtls_flow_rx_close(&c->in);
     else if (!(c->owed & MTLS_OWE_ACK) && mtls_flow_rx_due(&c->in))
         acknowledge(c);
+    if (dry) /* until what this Acknowledgment brings */
+        c->idling = 1;
 }
 
 void mtls_session_drop(struct mtls_channel *c, size_t n)

@@ -103,8 +103,8 @@ START_TEST(a_whole_window_at_once_may_take_twice_as_long)
     mtls_flow_rx_init(&rx, 1000, 1000);
     mtls_flow_rx_packet(&rx, 1000);
     mtls_flow_rx_read(&rx, 1000);
-    ck_assert(mtls_flow_tune_prompt(&tune, &rx, 200, 0));
-    ck_assert(!mtls_flow_tune_prompt(&tune, &rx, 201, 0));
+    ck_assert(mtls_flow_tune_prompt(&tune, &rx, 200));
+    ck_assert(!mtls_flow_tune_prompt(&tune, &rx, 201));
 }
 END_TEST
 
@@ -283,21 +283,16 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
         uint32_t elapsed;
         uint32_t wanted;
         const char *why;
-        int starved;
     } rows[] = {
-        {100, 1000, 0, 16000, 50, 1000, "doubles", 0},
-        {100, 1000, 250, 16000, 100, 1000, "a quarter unread is keeping up", 0},
-        {100, 1000, 251, 16000, 50, 0, "the reader falls behind", 0},
-        {100, 1000, 0, 16000, 101, 0, "the sender is slow", 0},
-        {0, 1000, 0, 16000, 50, 0, "the round trip is unknown", 0},
-        {0, 1000, 0, 16000, 50, 0, "so it is for one that starves", 1},
-        {100, 1000, 0, 16000, 800, 1000, "the sender had to wait", 1},
-        {100, 1000, 0, 16000, 801, 0, "not for this reader, it seems", 1},
-        {100, 1000, 251, 16000, 800, 1000, "what waits came since", 1},
-        {100, 1000, 0, 1500, 50, 500, "up to the cap", 0},
-        {100, 1000, 0, 1000, 50, 0, "at the cap", 0},
-        {100, 1000, 0, 900, 50, 0, "over the cap", 0},
-        {100, UINT32_MAX - 1, 0, UINT32_MAX, 50, 1, "up to 2^32-1", 0}};
+        {100, 1000, 0, 16000, 50, 1000, "doubles"},
+        {100, 1000, 250, 16000, 100, 1000, "a quarter unread is keeping up"},
+        {100, 1000, 251, 16000, 50, 0, "the reader falls behind"},
+        {100, 1000, 0, 16000, 101, 0, "the sender is slow"},
+        {0, 1000, 0, 16000, 50, 0, "the round trip is unknown"},
+        {100, 1000, 0, 1500, 50, 500, "up to the cap"},
+        {100, 1000, 0, 1000, 50, 0, "at the cap"},
+        {100, 1000, 0, 900, 50, 0, "over the cap"},
+        {100, UINT32_MAX - 1, 0, UINT32_MAX, 50, 1, "up to 2^32-1"}};
 
     for (size_t i = 0; i < core_count(rows); i++) {
         struct mtls_flow_tune tune = tune_of(rows[i].rtt);
@@ -308,12 +303,26 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
         mtls_flow_rx_packet(&rx, rows[i].unread);
         mtls_flow_rx_packet(&rx, rows[i].window / 2);
         mtls_flow_rx_read(&rx, rows[i].window / 2);
-        wanted =
-            mtls_flow_tune_prompt(&tune, &rx, rows[i].elapsed, rows[i].starved)
-                ? mtls_flow_rx_wanted(&rx, rows[i].cap, rows[i].starved)
-                : 0;
+        wanted = mtls_flow_tune_prompt(&tune, &rx, rows[i].elapsed)
+                     ? mtls_flow_rx_wanted(&rx, rows[i].cap, 0)
+                     : 0;
         ck_assert_msg(wanted == rows[i].wanted, "%s", rows[i].why);
     }
+}
+END_TEST
+
+START_TEST(a_reader_that_waits_half_of_the_time_starves)
+{
+    struct mtls_flow_rx rx;
+
+    ck_assert(mtls_flow_tune_starves(50, 100));
+    ck_assert(!mtls_flow_tune_starves(49, 100));
+    ck_assert(mtls_flow_tune_starves(UINT32_MAX, UINT32_MAX));
+    mtls_flow_rx_init(&rx, 1000, 1000);
+    mtls_flow_rx_packet(&rx, 1000);
+    ck_assert_uint_eq(mtls_flow_rx_wanted(&rx, 16000, 1), 500);
+    ck_assert_uint_eq(mtls_flow_rx_wanted(&rx, 1200, 1), 200);
+    ck_assert_uint_eq(mtls_flow_rx_wanted(&rx, 1000, 1), 0);
 }
 END_TEST
 
@@ -336,7 +345,8 @@ int main(void)
         a_round_trip_ends_with_data_beyond_the_old_credit,
         the_least_round_trip_counts_and_is_never_0,
         one_is_watched_at_a_time_until_it_is_stale_or_gone,
-        a_window_grows_when_it_alone_holds_the_peer_up};
+        a_window_grows_when_it_alone_holds_the_peer_up,
+        a_reader_that_waits_half_of_the_time_starves};
 
     return core_run("flow", tests, core_count(tests));
 }

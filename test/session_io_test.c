@@ -316,6 +316,59 @@ START_TEST(a_window_grows_into_half_of_the_sessions_memory)
 }
 END_TEST
 
+static void move_after(uint64_t microseconds)
+{
+    link.now += microseconds - 1000; /* which core_move() adds */
+    core_move(&link);
+}
+
+/* Data comes |idle| after an Acknowledgment, and is read |busy| later. */
+static void go_round(struct mtls_channel *from, struct mtls_channel *to,
+                     uint64_t idle, uint64_t busy)
+{
+    static char octets[MTLS_RECORD_SIZE];
+
+    while (mtls_session_write(from, octets, sizeof(octets)) != 0)
+        core_collect(&link.client);
+    move_after(idle);
+    link.now += busy;
+    core_discard(to);
+    move_after(0);
+}
+
+/* How often the window grows of a reader that has nothing for |idle| of 1000
+ * microseconds. */
+static int growths(uint64_t idle, int rounds)
+{
+    struct mtls_channel *a, *b;
+    uint32_t window;
+    int n = 0;
+
+    core_link_open(&link, NULL);
+    core_pair(&link, &a, &b);
+    for (int i = 0; i < 2; i++)
+        go_round(a, b, 1, 5000); /* the least round trip */
+    for (int i = 0; i < rounds; i++) {
+        window = b->in.window;
+        go_round(a, b, idle, 1000 - idle);
+        n += b->in.window != window;
+    }
+    mtls_session_release(a);
+    mtls_session_release(b);
+    both_empty();
+    core_link_close(&link);
+    return n;
+}
+
+START_TEST(a_window_grows_when_its_reader_stands_idle_for_long)
+{
+    ck_assert_int_eq(growths(499, 12), 0);
+    ck_assert_int_eq(growths(500, 2), 0);
+    ck_assert_int_gt(growths(500, 12), 1);
+    ck_assert_int_lt(growths(500, 12), 6);
+}
+END_TEST
+
 /* --- ends --- */
 
 START_TEST(a_half_closed_channel_still_carries_the_other_way)
@@ -533,6 +586,7 @@ int main(void)
         what_a_reader_lends_is_filled_instead_of_the_buffer,
         a_window_grows_for_a_reader_that_keeps_up,
         a_window_grows_into_half_of_the_sessions_memory,
+        a_window_grows_when_its_reader_stands_idle_for_long,
         a_half_closed_channel_still_carries_the_other_way,
         a_half_close_before_the_answer_goes_after_it,
         what_was_written_before_a_release_arrives_in_good_order,
