@@ -4,6 +4,7 @@
  */
 
 #include "allow.h"
+#include "own.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct rule {
 struct allow {
     struct rule *rules;
     size_t n;
+    int own_only;
 };
 
 struct allow *allow_new(void)
@@ -180,28 +182,32 @@ int allow_any(const struct allow *a, uint16_t port)
     return 0;
 }
 
-int allow_never(const union addr *addr)
+int allow_never(const struct allow *a, const union addr *addr)
 {
     static const unsigned char zeros[16];
     unsigned width;
     const unsigned char *ip = octets_of(addr, &width);
 
-    return memcmp(ip, zeros, width / 8) == 0;
+    return memcmp(ip, zeros, width / 8) == 0 ||
+           (a->own_only && !own_addr(addr));
 }
 
-static int is_loopback(const union addr *a)
+void allow_own_only(struct allow *a)
 {
-    if (a->sa.sa_family == AF_INET)
-        return ntohl(a->v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+    a->own_only = 1;
+}
+
+int allow_whole_names(const struct allow *a)
+{
+    return a->own_only;
 }
 
 int allow_addr(const struct allow *a, const union addr *addr)
 {
-    if (allow_never(addr))
+    if (allow_never(a, addr))
         return 0;
     if (a->n == 0)
-        return is_loopback(addr);
+        return a->own_only || own_loopback(addr);
     for (size_t i = 0; i < a->n; i++) {
         const struct rule *r = &a->rules[i];
 

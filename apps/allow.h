@@ -20,6 +20,16 @@ struct allow *allow_new(void);
 void allow_free(struct allow *a);
 
 /*
+ * allow_own_only: whatever the rules say, addresses of this machine alone, all
+ * of which may be connected to as long as there are no rules (doc/tlsmux.md,
+ * S11).
+ */
+void allow_own_only(struct allow *a);
+
+/* Whether a name has to resolve to allowed addresses and nothing else. */
+int allow_whole_names(const struct allow *a);
+
+/*
  * allow_add adds HOST:PORT, HOST:*, CIDR, CIDR:PORT, *:PORT, *:* or
  * unix:/path; IPv6 in brackets, "[2001:db8::/32]:80". From the first one on
  * nothing else is allowed. 0 when the text is no rule or memory is short.
@@ -36,6 +46,6 @@ int allow_addr(const struct allow *a, const union addr *addr);
 int allow_any(const struct allow *a, uint16_t port);
 
 /* Whether it is one that no rule can allow. */
-int allow_never(const union addr *addr);
+int allow_never(const struct allow *a, const union addr *addr);
 
 #endif

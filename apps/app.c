@@ -9,6 +9,7 @@
 #include "report.h"
 #include "socks.h"
 #include "tell.h"
+#include "tlsmux_conn.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -77,6 +78,7 @@ static void on_tick(uv_timer_t *timer)
         next = TAILQ_NEXT(k, node);
         link_second(k);
     }
+    tlsmux_second(app);
     chan_second(app);
     local_second(app);
     if (app->drain_until != 0 && uv_now(&app->loop) >= app->drain_until)
@@ -92,6 +94,7 @@ void app_drain(struct app *app)
     app->drain_until = uv_now(&app->loop) + APP_DRAIN_MS;
     app->drain(app);
     socks_drain(app);
+    tlsmux_drain(app);
     TAILQ_FOREACH(k, &app->links, node)
     {
         link_changed(k); /* so that it sees whether it is over */
@@ -109,6 +112,7 @@ void app_quit(struct app *app)
         link_close(k, LINK_ENDED, "");
     }
     socks_abandon(app);
+    tlsmux_abandon(app);
     chan_abandon_orphans(app);
     local_abandon(app);
 }
@@ -121,6 +125,7 @@ static void show_tables(const struct app *app)
     {
         tell_table(k);
     }
+    tlsmux_table(app);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -151,6 +156,7 @@ int app_init(struct app *app)
     TAILQ_INIT(&app->orphans);
     TAILQ_INIT(&app->linger);
     TAILQ_INIT(&app->socks);
+    TAILQ_INIT(&app->tlsmuxes);
     if (!watch_begin(app)) {
         report_error("no event loop: %s", strerror(errno));
         return 0;

@@ -21,6 +21,8 @@ TAILQ_HEAD(local_list, local_sock);
 TAILQ_HEAD(chan_list, chan);
 struct socks;
 TAILQ_HEAD(socks_list, socks);
+struct tlsmux;
+TAILQ_HEAD(tlsmux_list, tlsmux);
 
 /* How long a drain waits for channels, in milliseconds. */
 #define APP_DRAIN_MS 10000
@@ -41,10 +43,11 @@ struct app {
         struct watch_list ready;
     } watch;
     struct socks_list socks; /* SOCKS clients that have no answer yet */
-    size_t n_others;         /* what else there is to wait for */
-    uint64_t drain_until;    /* 0: not draining */
-    int status;              /* the exit status */
-    void *command;           /* the command's own state */
+    struct tlsmux_list tlsmuxes;
+    size_t n_others;      /* what else there is to wait for */
+    uint64_t drain_until; /* 0: not draining */
+    int status;           /* the exit status */
+    void *command;        /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
 };

@@ -52,7 +52,7 @@ struct dial {
     uv_timer_t timer; /* the next step, or the limit */
     uint64_t until;
     struct race_addr *addrs;
-    unsigned n_addrs;
+    unsigned n_addrs, n_refused;
     struct race *race;
     char why[128]; /* not empty: it has failed */
 };
@@ -227,9 +227,11 @@ static void keep_addr(struct dial *d, const struct sockaddr *sa, socklen_t len)
     addr_unmap(&a);
     addr_set_port(&a, d->to.port);
     if (d->rules != NULL &&
-        (allow_never(&a) ||
-         (!allow_endpoint(d->rules, &d->to) && !allow_addr(d->rules, &a))))
+        (allow_never(d->rules, &a) ||
+         (!allow_endpoint(d->rules, &d->to) && !allow_addr(d->rules, &a)))) {
+        d->n_refused++;
         return;
+    }
     add_addr(d, &a, addr_length(&a));
 }
 
@@ -259,7 +261,8 @@ static void on_lookup(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
         d->stage = DIAL_WAITS_CONNECT;
         if (status != 0)
             because(d, "unknown-host: %s", uv_strerror(status));
-        else if (d->n_addrs == 0)
+        else if (d->n_addrs == 0 ||
+                 (d->n_refused > 0 && allow_whole_names(d->rules)))
             because(d, "prohibited: that name has no address to allow");
         step_after(d, 0);
     }

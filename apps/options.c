@@ -245,6 +245,35 @@ enum options_answer options_parse(struct options *o, const char *command,
     return OPTIONS_HELP;
 }
 
+int options_tlsmux(struct options *o)
+{
+    const struct {
+        const char *name;
+        int given;
+    } others[] = {
+        {"-R", o->remotes.n > 0},
+        {"-allow-listen", o->allow_listen.n > 0},
+        {"-echo", o->echo},
+        {"-channels", o->channels >= 0},
+        {"-window", o->window >= 0},
+        {"-max_packet", o->max_packet >= 0},
+        {"-msg", o->msg},
+        {"-session_memory", o->session_memory >= 0},
+        {"-debug", o->debug},
+    };
+
+    if (!o->tlsmux)
+        return 1;
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        if (others[i].given)
+            return options_complain(o->command, others[i].name,
+                                    ": not together with -tlsmux");
+    }
+    if (o->alpn == NULL)
+        o->alpn = ""; /* the draft knows none */
+    return 1;
+}
+
 void options_report(const struct options *o)
 {
     enum report_style style = o->json    ? REPORT_JSON

@@ -29,6 +29,7 @@ struct options {
     struct strings allow;
     struct strings allow_listen;
     int echo;
+    int tlsmux;
     /* TLS */
     const char *ca_file, *ca_path;
     const char *cert, *key, *pass;
@@ -104,6 +105,10 @@ void options_report(const struct options *o);
 
 /* options_complain tells what is wrong with a command line. Returns 0. */
 int options_complain(const char *command, const char *name, const char *what);
+
+/* options_tlsmux: with -tlsmux, whether the others are for it. 0: it said no.
+ */
+int options_tlsmux(struct options *o);
 
 void options_free(struct options *o);
 

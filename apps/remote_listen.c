@@ -118,7 +118,7 @@ static int is_allowed(const struct allow *rules, struct endpoint *at)
                   : (const void *)&at->ip.v6.sin6_addr,
               at->host, sizeof(at->host));
     return allow_addr(rules, &at->ip) ||
-           (allow_never(&at->ip) && allow_any(rules, at->port));
+           (allow_never(rules, &at->ip) && allow_any(rules, at->port));
 }
 
 /* "localhost" is both loopbacks, or the one that may be. */

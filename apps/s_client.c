@@ -15,6 +15,7 @@
 #include "request.h"
 #include "tell.h"
 #include "tls_conf.h"
+#include "tlsmux_client.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -46,6 +47,9 @@ static const struct option options_client[] = {
     {"W", OPTION_TEXT, AT(stdio), "HOST:PORT",
      "forward standard input and output; without -L, -D, -R and -W\n"
      "they go to the server's own default channel", 0, 0},
+    {"tlsmux", OPTION_FLAG, AT(tlsmux), NULL,
+     "speak SOCKS 5 inside TLS (draft-wong-tlsmux-00) instead of MTLS:\n"
+     "a TLS connection each; -D has BIND and UDP too", 0, 0},
     {"servername", OPTION_TEXT, AT(servername), "NAME",
      "the name to ask for, and in the certificate (HOST)", 0, 0},
     {"verify", OPTION_NUMBER, AT(verify), "DEPTH",
@@ -88,6 +92,7 @@ struct client {
     struct dial_pool *pool;
     struct dial *dial;
     struct link *link;
+    struct tlsmux_client tlsmux; /* with -tlsmux, instead of |link| */
     struct door *doors;
     size_t n_doors;
     struct wish *wishes;
@@ -137,12 +142,18 @@ static void on_accept(void *arg, int fd, const char *source)
     struct local *local;
 
     if (door->spec.destination[0] == '\0') {
-        proxy_new(&c->app, &c->link, fd, source);
+        if (c->o.tlsmux)
+            tlsmux_client_socks(&c->tlsmux, fd, source);
+        else
+            proxy_new(&c->app, &c->link, fd, source);
         return;
     }
     local = local_sock_new(&c->app, fd);
     if (local == NULL)
         report_error("out of memory");
+    else if (c->o.tlsmux)
+        tlsmux_client_forward(&c->tlsmux, door->spec.destination, local, NULL,
+                              NULL);
     else if (c->link == NULL)
         local->ops->reset(local);
     else if (!forward_open(c->link, door->spec.destination,
@@ -159,6 +170,36 @@ static void open_doors(struct client *c, int open)
         if (l != NULL)
             (open ? listener_start : listener_stop)(l);
     }
+}
+
+/* --- -tlsmux -----------------------------------------------------------------
+ */
+
+static void on_tlsmux_done(void *arg, const char *why)
+{
+    struct client *c = arg;
+
+    on_stdio_done(c, *why == '\0' ? CHAN_ENDED : CHAN_RESET, why);
+}
+
+/* There is no session: each connection comes with a TLS connection. */
+static void start_tlsmux(struct client *c)
+{
+    c->tlsmux.app = &c->app;
+    c->tlsmux.options = &c->o;
+    c->tlsmux.ctx = c->ctx;
+    c->tlsmux.server = c->server;
+    c->tlsmux.pool = c->pool;
+    if (c->destination == NULL) {
+        open_doors(c, 1);
+        return;
+    }
+    c->stdio = local_stdio_new(&c->app);
+    if (c->stdio == NULL)
+        on_tlsmux_done(c, "out of memory");
+    else
+        tlsmux_client_forward(&c->tlsmux, c->destination, c->stdio,
+                              on_tlsmux_done, c);
 }
 
 /* --- ports of the server ----------------------------------------------------
@@ -340,8 +381,10 @@ static void on_drain(struct app *app)
     uv_close((uv_handle_t *)&c->retry, NULL);
     if (c->dial != NULL)
         dial_cancel(c->dial);
-    dial_pool_free(c->pool);
     c->dial = NULL;
+    if (c->o.tlsmux)
+        tlsmux_client_drain(&c->tlsmux);
+    dial_pool_free(c->pool);
     c->pool = NULL;
     if (c->stdio != NULL)
         local_stdio_end(c->stdio);
@@ -418,6 +461,11 @@ static int check(struct client *c)
                                 ": not together with -L, -D or -R");
     if (o->stdio != NULL && !destination_parse(destination, o->stdio))
         return options_complain(o->command, "-W", ": not HOST:PORT");
+    if (!options_tlsmux(&c->o))
+        return 0;
+    if (o->tlsmux && o->stdio == NULL && !has_ports(o))
+        return options_complain(o->command, "-tlsmux",
+                                ": -L, -D or -W is needed");
     if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";
     return read_doors(c) && read_wishes(c);
@@ -464,8 +512,9 @@ static int run(struct client *c)
     }
     c->pool = dial_pool_new(&c->app.loop);
     c->ctx = tls_conf_new(&c->o, 0);
+    TAILQ_INIT(&c->tlsmux.calls);
     if (c->ctx != NULL && c->pool != NULL && bind_doors(c)) {
-        connect_to_server(c);
+        (c->o.tlsmux ? start_tlsmux : connect_to_server)(c);
     } else {
         c->app.status = EXIT_FAILURE;
         app_quit(&c->app);

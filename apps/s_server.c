@@ -15,6 +15,7 @@
 #include "request.h"
 #include "tell.h"
 #include "tls_conf.h"
+#include "tlsmux_server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +42,9 @@ static const struct option options_server[] = {
      "addresses; may be repeated; without it nowhere", 0, 0},
     {"echo", OPTION_FLAG, AT(echo), NULL,
      "answer every channel itself, with what it sends", 0, 0},
+    {"tlsmux", OPTION_FLAG, AT(tlsmux), NULL,
+     "speak SOCKS 5 inside TLS (draft-wong-tlsmux-00) instead of MTLS,\n"
+     "for services of this machine alone", 0, 0},
     {"sessions_max", OPTION_NUMBER, AT(sessions_max), "N",
      "sessions at a time (1024)", 1, 1000000},
     {"handshake_timeout", OPTION_NUMBER, AT(handshake_timeout), "S",
@@ -114,6 +118,8 @@ static int make_room(struct server *s)
     uint64_t now = uv_now(&s->app.loop);
     struct link *k;
 
+    if (s->o.tlsmux)
+        return tlsmux_make_room(&s->app, HANDSHAKE_GRACE_MS);
     TAILQ_FOREACH(k, &s->app.links, node)
     {
         if (k->state == LINK_HANDSHAKE && !k->doomed &&
@@ -125,15 +131,29 @@ static int make_room(struct server *s)
     return 0;
 }
 
+/* With -tlsmux connections are all that the program has besides. */
+static int64_t count(const struct server *s)
+{
+    return s->o.tlsmux ? (int64_t)s->app.n_others : s->n_links;
+}
+
+static void begin(struct server *s, int fd, SSL *ssl)
+{
+    if (s->o.tlsmux)
+        tlsmux_serve(&s->app, fd, ssl, &s->o, s->allow);
+    else if (link_new(&s->app, fd, ssl, &s->o, &ops, NULL) != NULL)
+        s->n_links++;
+}
+
 static void on_accept(void *arg, int fd, const char *source)
 {
     struct server *s = arg;
     int64_t most = s->o.sessions_max > 0 ? s->o.sessions_max : SESSIONS_MAX;
     SSL *ssl;
 
-    if (s->n_links >= most && !make_room(s)) {
+    if (count(s) >= most && !make_room(s)) {
         report_note("%s turned away: %lld sessions are open", source,
-                    (long long)s->n_links);
+                    (long long)count(s));
         close(fd);
         return;
     }
@@ -144,8 +164,7 @@ static void on_accept(void *arg, int fd, const char *source)
         return;
     }
     SSL_set_accept_state(ssl);
-    if (link_new(&s->app, fd, ssl, &s->o, &ops, NULL) != NULL)
-        s->n_links++;
+    begin(s, fd, ssl);
 }
 
 /* --- the command -----------------------------------------------------------
@@ -186,6 +205,8 @@ static int check(struct server *s, struct endpoint *where)
         return options_complain(s->o.command, "-accept", ": not [HOST:]PORT");
     if (s->o.cert == NULL)
         return options_complain(s->o.command, "-cert", ": it is needed");
+    if (!options_tlsmux(&s->o))
+        return 0;
     return make_rules(s, &s->o.allow, "-allow", &s->allow) &&
            (s->o.allow_listen.n == 0 ||
             make_rules(s, &s->o.allow_listen, "-allow-listen",
@@ -196,6 +217,8 @@ static void start(struct server *s, const struct endpoint *where)
 {
     s->app.status = EXIT_FAILURE;
     s->ctx = tls_conf_new(&s->o, 1);
+    if (s->o.tlsmux)
+        allow_own_only(s->allow);
     if (s->ctx != NULL && (s->o.allow.n > 0 || configured_allow(s->allow)))
         s->listener = listener_new(&s->app, where, "sessions", on_accept, s);
     if (s->listener == NULL) {

@@ -53,7 +53,7 @@ static void put_certificate(BIO *out, SSL *ssl)
 }
 
 /* The block that openssl s_client -brief shows. */
-static void put_brief(const struct link *k)
+static void put_brief(SSL *ssl)
 {
     BIO *out = BIO_new_fp(stderr, BIO_NOCLOSE);
 
@@ -62,8 +62,8 @@ static void put_brief(const struct link *k)
     BIO_printf(out,
                "CONNECTION ESTABLISHED\nProtocol version: %s\n"
                "Ciphersuite: %s\n",
-               SSL_get_version(k->ssl), SSL_get_cipher_name(k->ssl));
-    put_certificate(out, k->ssl);
+               SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+    put_certificate(out, ssl);
     BIO_free(out);
     ERR_clear_error();
 }
@@ -77,28 +77,32 @@ static void session_alpn(SSL *ssl, char out[256])
     snprintf(out, 256, "%.*s", (int)len, (const char *)name);
 }
 
-void tell_session_open(struct link *k)
+void tell_tls_open(SSL *ssl, const char *peer)
 {
     static uint64_t handshakes; /* of this process */
     char alpn[256];
     struct event e;
 
     handshakes++;
-    session_alpn(k->ssl, alpn);
+    session_alpn(ssl, alpn);
     if (report_style() == REPORT_BRIEF)
-        put_brief(k);
+        put_brief(ssl);
     event_begin(&e, "session-open");
-    event_text(&e, "peer", k->peer);
-    event_text(&e, "tls", SSL_get_version(k->ssl));
-    event_text(&e, "cipher", SSL_get_cipher_name(k->ssl));
+    event_text(&e, "peer", peer);
+    event_text(&e, "tls", SSL_get_version(ssl));
+    event_text(&e, "cipher", SSL_get_cipher_name(ssl));
     event_text(&e, "alpn", alpn);
-    event_flag(&e, "resumed", SSL_session_reused(k->ssl));
+    event_flag(&e, "resumed", SSL_session_reused(ssl));
     event_number(&e, "handshakes", handshakes);
-    event_line(&e, "session with %s: %s, %s%s%s%s", k->peer,
-               SSL_get_version(k->ssl), SSL_get_cipher_name(k->ssl),
-               *alpn != '\0' ? ", ALPN " : "", alpn,
-               SSL_session_reused(k->ssl) ? ", resumed" : "");
+    event_line(&e, "session with %s: %s, %s%s%s%s", peer, SSL_get_version(ssl),
+               SSL_get_cipher_name(ssl), *alpn != '\0' ? ", ALPN " : "", alpn,
+               SSL_session_reused(ssl) ? ", resumed" : "");
     event_end(&e);
+}
+
+void tell_session_open(struct link *k)
+{
+    tell_tls_open(k->ssl, k->peer);
 }
 
 static void put_counters(struct event *e, const MTLS_COUNTERS *c)

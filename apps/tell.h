@@ -12,6 +12,8 @@
 #include "report.h"
 
 void tell_session_open(struct link *k);
+/* Likewise, where TLS carries something else than channels. */
+void tell_tls_open(SSL *ssl, const char *peer);
 void tell_session_close(struct link *k);
 
 /* Of a channel that the other end has agreed to, or this one. */
@@ -28,5 +30,13 @@ void tell_trace(BIO *m, const struct options *o);
 
 /* tell_trace_end frees what tell_trace() has made. */
 void tell_trace_end(void);
+
+/* Of TLSMUX: granted; refused, by us; malformed, OpenSSL's queue says how;
+ * ended, |why| "" when in order. */
+struct tlsmux;
+void tell_tlsmux_open(const struct tlsmux *m);
+void tell_tlsmux_refused(const struct tlsmux *m, int reply);
+void tell_tlsmux_error(const struct tlsmux *m);
+void tell_tlsmux_close(const struct tlsmux *m, const char *why);
 
 #endif

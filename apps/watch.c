@@ -129,8 +129,9 @@ void watch_turn(struct app *app)
 
         TAILQ_REMOVE(&app->watch.ready, w, node);
         w->queued = 0;
+        if (events == 0) /* that it was queued for is not wanted any more */
+            continue;
         w->wants = 0;
-        if (events != 0)
-            w->ready(w, events);
+        w->ready(w, events);
     }
 }

@@ -20,6 +20,37 @@ int mtls_tlsmux_is_udp(const struct mtls_tlsmux *t)
     return t->open && t->x.command == MTLS_SOCKS5_UDP;
 }
 
+/*
+ * The SSL that carries the stream; NULL where that is some other BIO, be it a
+ * channel of a session above an SSL.
+ */
+static SSL *carrier(BIO *b)
+{
+    SSL *ssl = NULL;
+
+    for (BIO *p = BIO_next(b); p != NULL; p = BIO_next(p)) {
+        if (mtls_bio_mux(p) != NULL)
+            return NULL;
+        if (BIO_method_type(p) == BIO_TYPE_SSL) {
+            BIO_get_ssl(p, &ssl);
+            return ssl;
+        }
+    }
+    return NULL;
+}
+
+/* BIO_f_ssl() says 0 to a connection that was cut, too. */
+static int was_cut(BIO *b)
+{
+    const SSL *ssl = carrier(b);
+
+    if (ssl == NULL || (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0)
+        return 0;
+    if (ERR_peek_error() == 0)
+        MTLS_raise(MTLS_R_TRUNCATED);
+    return 1;
+}
+
 /* > 0, 0 end-of-file, -1 with the flags of the BIO below, or its error. */
 static int read_below(BIO *b, struct mtls_tlsmux *t, void *data, size_t len)
 {
@@ -28,7 +59,7 @@ static int read_below(BIO *b, struct mtls_tlsmux *t, void *data, size_t len)
     BIO_copy_next_retry(b);
     if (n > 0)
         return n;
-    if (BIO_should_retry(b) || n < 0)
+    if (BIO_should_retry(b) || n < 0 || was_cut(b))
         return -1;
     t->eof = 1;
     return 0;
@@ -278,25 +309,6 @@ int mtls_tlsmux_write(BIO *b, struct mtls_tlsmux *t, const char *data,
 }
 
 /* --- the end of this direction --- */
-
-/*
- * The SSL that carries the stream; NULL where that is some other BIO, be it a
- * channel of a session above an SSL.
- */
-static SSL *carrier(BIO *b)
-{
-    SSL *ssl = NULL;
-
-    for (BIO *p = BIO_next(b); p != NULL; p = BIO_next(p)) {
-        if (mtls_bio_mux(p) != NULL)
-            return NULL;
-        if (BIO_method_type(p) == BIO_TYPE_SSL) {
-            BIO_get_ssl(p, &ssl);
-            return ssl;
-        }
-    }
-    return NULL;
-}
 
 /* close_notify ends one direction, the other may go on (RFC 8446 6.1). */
 static int send_close_notify(BIO *b, struct mtls_tlsmux *t, SSL *ssl)

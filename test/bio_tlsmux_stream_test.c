@@ -297,6 +297,35 @@ START_TEST(one_direction_ends_and_the_other_goes_on)
 }
 END_TEST
 
+/* Without close_notify what has come may not be all. */
+START_TEST(a_cut_is_no_end)
+{
+    for (size_t i = 0; i < COUNT(versions); i++) {
+        struct ends e = ends_new(versions[i], 0);
+        int plain = versions[i] == 0; /* where the end is all that there is */
+        BIO *last = e.server;
+        char text[10];
+
+        BIO_set_conn_hostname(e.client, "host:80");
+        ends_ask(&e);
+        BIO_tlsmux_grant(e.server, NULL);
+        ends_finish(&e);
+        BIO_puts(e.server, "half");
+        while (BIO_next(last) != NULL)
+            last = BIO_next(last);
+        BIO_shutdown_wr(last);
+        ck_assert_int_eq(BIO_read(e.client, text, sizeof(text)), 4);
+        ERR_clear_error();
+        ck_assert_int_eq(BIO_read(e.client, text, sizeof(text)),
+                         plain ? 0 : -1);
+        ck_assert(!BIO_should_retry(e.client));
+        ck_assert_int_eq(ERR_peek_error() == 0, plain);
+        ERR_clear_error();
+        ends_free(&e);
+    }
+}
+END_TEST
+
 /* The octets below are too many for the pair: the end has to wait. */
 START_TEST(the_end_waits_for_its_turn)
 {
@@ -547,6 +576,7 @@ int main(void)
         reading_goes_on_where_a_line_was_begun,
         what_waits_is_told,
         one_direction_ends_and_the_other_goes_on,
+        a_cut_is_no_end,
         the_end_waits_for_its_turn,
         a_buffer_below_is_flushed,
         callbacks_are_called,

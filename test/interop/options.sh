@@ -42,6 +42,10 @@ usage 5:x s_client -connect localhost:1 -L 5:x
 usage 5:x s_client -connect localhost:1 -R 5:x
 usage x s_client -connect localhost:1 -D x
 usage "together" s_client -connect localhost:1 -D 5 -W x:1
+usage -window s_client -connect localhost:1 -tlsmux -D 0 -window 1000
+usage -R s_client -connect localhost:1 -tlsmux -R 1:x:1
+usage -tlsmux s_client -connect localhost:1 -tlsmux
+usage -echo s_server -accept 0 "${cert[@]}" -tlsmux -echo
 usage frob s_server -allow-listen frob -accept 0 "${cert[@]}"
 usage "together" s_client -connect localhost:1 -L 5:x:1 -W x:1
 usage stray s_client -connect localhost:1 stray
