@@ -162,8 +162,9 @@ static int filter_gets(BIO *b, char *line, int size)
 
 /* --- process and the rest of the session's controls --- */
 
-static long process(const struct mtls_io *io)
+static long process(const struct mtls_io *io, long octets)
 {
+    size_t most = octets > 0 ? (size_t)octets : PROCESS_AT_ONCE;
     struct mtls_mux *mux = io->mux;
     int r = mtls_mux_ready(mux, 0);
 
@@ -177,7 +178,7 @@ static long process(const struct mtls_io *io)
     mtls_session_new_round(mux->session);
     mtls_session_send_drafts(mux->session);
     mtls_mux_send(mux);
-    mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, PROCESS_AT_ONCE);
+    mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, most);
     mtls_mux_send(mux);
     if (mtls_session_ended(mux->session)) {
         if (mux->clean_end && !mtls_session_broken(mux->session))
@@ -245,7 +246,7 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
 {
     switch (cmd) {
     case BIO_CTRL_MTLS_PROCESS:
-        return process(io);
+        return process(io, num);
     case BIO_CTRL_MTLS_END:
         return end_session(io);
     case BIO_CTRL_MTLS_SET_DEFAULT_CHANNEL:

@@ -171,7 +171,8 @@ void mtls_session_no_draft(struct mtls_channel *channel);
  */
 int mtls_session_claim_turn(struct mtls_channel *channel);
 
-/* mtls_session_guarantee: octets that a write takes now. */
+/* mtls_session_guarantee: octets that a write takes now, as several packets if
+ * it must. */
 size_t mtls_session_guarantee(const struct mtls_channel *channel);
 
 /* mtls_session_read copies what waits, up to |len|; 0 when nothing does. */

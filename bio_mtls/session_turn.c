@@ -167,6 +167,11 @@ size_t mtls_session_guarantee(const struct mtls_channel *c)
     else
         room = MTLS_RECORD_SIZE - s->out.tail->end;
     room -= MTLS_DATA_HEADER_SIZE;
-    return room < mtls_flow_tx_limit(&c->out) ? room
-                                              : mtls_flow_tx_limit(&c->out);
+    if (room > c->out.max_packet)
+        room = c->out.max_packet;
+    else if (first == NULL && s->out.count < mtls_session_data_limit(s))
+        room *= mtls_session_data_limit(s) - s->out.count;
+    if (room > MTLS_LEAST_DATA && (c->owed & MTLS_OWE_SUCCESS))
+        room -= MTLS_SUCCESS_SIZE; /* it goes first */
+    return room < c->out.credit ? room : c->out.credit;
 }

@@ -339,6 +339,40 @@ START_TEST(truncation_is_no_end_of_file)
 }
 END_TEST
 
+/* All that a session queues, as long as nobody else waits for his turn. */
+START_TEST(guaranteed_octets_are_all_taken)
+{
+    static char data[4 * 16375 + 1];
+    struct channels ch = stacks_open(&st, "default");
+    BIO *others[2];
+
+    BIO_mtls_set_cork(st.client, 1);
+    ck_assert_int_eq(BIO_write(ch.c, data, 1000), 1000);
+    ck_assert_int_eq(BIO_get_write_guarantee(ch.c), 3 * 16375);
+    ck_assert_int_eq(BIO_write(ch.c, data, 3 * 16375), 3 * 16375);
+    ck_assert_int_eq(BIO_get_write_guarantee(ch.c), 16384 - 1000 - 3 * 9);
+    stacks_turn(&st);
+    ck_assert_int_eq(BIO_pending(ch.s), 1000 + 3 * 16375);
+    BIO_mtls_set_cork(st.client, 0);
+    free_both(&ch);
+
+    BIO_mtls_set_cork(st.server, 1); /* with Success yet to be sent */
+    others[0] = BIO_new_mtls_channel(st.client, "default");
+    ck_assert_int_le(BIO_do_connect(others[0]), 0);
+    others[1] = BIO_mtls_accept_channel(st.server);
+    ck_assert_ptr_nonnull(others[1]);
+    ck_assert_int_eq(BIO_do_handshake(others[1]), 1);
+    ck_assert_int_eq(BIO_get_write_guarantee(others[1]), 4 * 16375 - 15);
+    ck_assert_int_eq(BIO_write(others[1], data, 4 * 16375 - 15),
+                     4 * 16375 - 15);
+    stacks_turn(&st);
+    ck_assert_int_eq(BIO_pending(others[0]), 4 * 16375 - 15);
+    BIO_mtls_set_cork(st.server, 0);
+    BIO_free(others[0]);
+    BIO_free(others[1]);
+}
+END_TEST
+
 START_TEST(write_without_credit_waits_for_input)
 {
     struct channels ch;
@@ -529,6 +563,7 @@ int main(void)
     tcase_add_test(tc, gets_gives_what_there_is_when_no_more_can_come);
     tcase_add_test(tc, gets_does_not_split_a_line_that_fits);
     tcase_add_test(tc, truncation_is_no_end_of_file);
+    tcase_add_test(tc, guaranteed_octets_are_all_taken);
     tcase_add_test(tc, write_without_credit_waits_for_input);
     tcase_add_test(tc, write_to_a_full_transport_waits_for_output);
     tcase_add_test(tc, empty_and_negative_lengths);

@@ -59,6 +59,20 @@ START_TEST(readable_is_told_each_round_until_read)
 }
 END_TEST
 
+START_TEST(some_is_taken_and_the_rest_told_as_waiting)
+{
+    char text[3000] = "";
+
+    for (int i = 0; i < 20; i++)
+        ck_assert_int_eq(BIO_write(ch.c, text, sizeof(text)), sizeof(text));
+    ck_assert_int_eq(BIO_mtls_process_some(st.server, 10000), 2);
+    ck_assert_int_ge(BIO_pending(ch.s), 9000);
+    ck_assert_int_le(BIO_pending(ch.s), 30000);
+    ck_assert_int_eq(BIO_mtls_process(st.server), 1);
+    ck_assert_int_eq(BIO_pending(ch.s), 60000);
+}
+END_TEST
+
 START_TEST(end_of_file_is_readable_until_it_was_read)
 {
     char octet;
@@ -202,6 +216,7 @@ int main(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, readable_is_told_each_round_until_read);
+    tcase_add_test(tc, some_is_taken_and_the_rest_told_as_waiting);
     tcase_add_test(tc, end_of_file_is_readable_until_it_was_read);
     tcase_add_test(tc, closed_is_told_once);
     tcase_add_test(tc, acceptable_open_and_refused);

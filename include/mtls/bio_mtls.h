@@ -135,6 +135,10 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
  */
 #define BIO_mtls_process(m) BIO_ctrl((m), BIO_CTRL_MTLS_PROCESS, 0, NULL)
 
+/* BIO_mtls_process_some: likewise, but takes hardly more than |n| octets. */
+#define BIO_mtls_process_some(m, n) \
+    BIO_ctrl((m), BIO_CTRL_MTLS_PROCESS, (n), NULL)
+
 /*
  * BIO_mtls_end ends the session in good order, as SSL_shutdown() does: every
  * channel is closed, close_notify is sent. 1 done, 0 with retry: call again.
