@@ -21,13 +21,26 @@ void chan_add(struct chan *c, const struct chan_ops *ops, struct link *k,
     c->link = k;
     c->bio = bio;
     c->since = uv_now(&k->app->loop);
+    c->waits = 0;
     BIO_set_callback_arg(bio, (char *)c);
     TAILQ_INSERT_TAIL(&k->channels, c, node);
     k->n_channels++;
 }
 
+/* It waits for room no more; 1 if it did. */
+static int stop_waiting(struct chan *c)
+{
+    int waited = c->waits;
+
+    if (waited)
+        TAILQ_REMOVE(&c->link->for_room, c, room_node);
+    c->waits = 0;
+    return waited;
+}
+
 void chan_remove(struct chan *c)
 {
+    stop_waiting(c);
     BIO_set_callback_arg(c->bio, NULL);
     if (c->link == NULL) {
         TAILQ_REMOVE(&c->app->orphans, c, node);
@@ -35,11 +48,13 @@ void chan_remove(struct chan *c)
     }
     TAILQ_REMOVE(&c->link->channels, c, node);
     c->link->n_channels--;
-    link_changed(c->link); /* freeing the BIO will write a CloseRequest */
+    link_wrote(c->link); /* freeing the BIO will write a CloseRequest */
 }
 
 void chan_orphan(struct chan *c)
 {
+    int waited = stop_waiting(c);
+
     TAILQ_REMOVE(&c->link->channels, c, node);
     c->link->n_channels--;
     c->link = NULL;
@@ -48,7 +63,8 @@ void chan_orphan(struct chan *c)
     if (c->app->drain_until == UINT64_MAX) /* nobody waits for it any more */
         c->ops->abandon(c);
     else
-        c->ops->ready(c, MTLS_EVENT_READABLE | MTLS_EVENT_CLOSED);
+        c->ops->ready(c, MTLS_EVENT_READABLE | MTLS_EVENT_CLOSED |
+                             (waited ? MTLS_EVENT_WRITABLE : 0));
 }
 
 void chan_second(struct app *app)

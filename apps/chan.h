@@ -27,12 +27,14 @@ struct chan_ops {
 };
 
 struct chan {
-    TAILQ_ENTRY(chan) node; /* of the link's channels, or app->orphans */
+    TAILQ_ENTRY(chan) node;      /* of the link's channels, or app->orphans */
+    TAILQ_ENTRY(chan) room_node; /* of link->for_room, while |waits| */
     const struct chan_ops *ops;
     struct app *app;
     struct link *link;
     BIO *bio;
     uint64_t since; /* uv_now() when it was made, or lost its link */
+    int waits;      /* for room, see link_room() */
 };
 
 /* How a channel ended, as its lines and -json tell it. */

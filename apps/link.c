@@ -18,6 +18,8 @@
 #define SOCKET_QUEUE (128 * 1024)
 /* Times that writers get room again in one turn of the loop. */
 #define ROUNDS 4
+/* Octets that are received before channels hand them on. */
+#define AT_ONCE (128 * 1024)
 /* Channels that are accepted in one turn. */
 #define ACCEPTS 256
 
@@ -33,6 +35,12 @@ static void want_work(struct link *k)
 
 void link_changed(struct link *k)
 {
+    k->looks = 1;
+    want_work(k);
+}
+
+void link_wrote(struct link *k)
+{
     want_work(k);
 }
 
@@ -40,7 +48,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct link *k = poll->data;
 
-    (void)events;
+    if (events != UV_WRITABLE)
+        k->looks = 1;
+    if (events != UV_READABLE)
+        k->full = 0; /* as far as is known */
     if (status < 0)
         k->armed = 0; /* libuv has stopped it; the socket will say why */
     want_work(k);
@@ -139,6 +150,7 @@ struct link *link_new(struct app *app, int fd, SSL *ssl,
     k->started = k->active = k->answered = uv_now(&app->loop);
     k->reads = 1;
     TAILQ_INIT(&k->channels);
+    TAILQ_INIT(&k->for_room);
     TAILQ_INSERT_TAIL(&app->links, k, node);
     tune_socket(fd);
     learn_peer(k);
@@ -235,7 +247,7 @@ static int process(struct link *k)
 
     ERR_clear_error();
     errno = 0;
-    rc = BIO_mtls_process(k->m);
+    rc = (int)BIO_mtls_process_some(k->m, AT_ONCE);
     error = errno;
     if (rc > 0) {
         k->reads = rc == 2 || BIO_should_read(k->m);
@@ -248,11 +260,43 @@ static int process(struct link *k)
     return -1;
 }
 
-/* Sends what was written. 0 when the transport takes no more for now. */
-static int flush(struct link *k)
+/* Sends what was written, as far as the socket takes it. */
+static void flush(struct link *k)
 {
+    if (k->full)
+        return;
     ERR_clear_error();
-    return BIO_flush(k->m) > 0 || !BIO_should_retry(k->m);
+    k->full = BIO_flush(k->m) <= 0 && BIO_should_retry(k->m);
+}
+
+int link_room(struct link *k, struct chan *c, int urgent)
+{
+    flush(k);
+    if (!k->full)
+        return 1;
+    if (!c->waits && urgent)
+        TAILQ_INSERT_HEAD(&k->for_room, c, room_node);
+    else if (!c->waits)
+        TAILQ_INSERT_TAIL(&k->for_room, c, room_node);
+    c->waits = 1;
+    link_wrote(k);
+    return 0;
+}
+
+/* Lets those write who waited for room, as long as there is some, and sends
+ * it. */
+static void give_room(struct link *k)
+{
+    struct chan *c;
+
+    flush(k);
+    while (!k->full && (c = TAILQ_FIRST(&k->for_room)) != NULL) {
+        TAILQ_REMOVE(&k->for_room, c, room_node);
+        c->waits = 0;
+        c->ops->ready(c, MTLS_EVENT_WRITABLE);
+        if (TAILQ_EMPTY(&k->for_room))
+            flush(k);
+    }
 }
 
 /*
@@ -263,19 +307,19 @@ static int flush(struct link *k)
  */
 static void move(struct link *k)
 {
-    int more = 1, clear = 1;
+    int more = k->looks;
 
+    k->looks = 0;
     for (int i = 0; i < ROUNDS && more > 0; i++) {
         more = process(k);
-        clear = flush(k);
+        flush(k);
         if (dispatch(k) > 0 && more == 0)
             more = 1;
     }
-    if (more > 0)
-        clear = flush(k);
-    arm(k, (k->reads ? UV_READABLE : 0) | (clear ? 0 : UV_WRITABLE));
-    if (more > 0)
-        want_work(k);
+    give_room(k);
+    if (dispatch(k) > 0 || more > 0)
+        link_changed(k);
+    arm(k, (k->reads ? UV_READABLE : 0) | (k->full ? UV_WRITABLE : 0));
 }
 
 static void try_end(struct link *k)

@@ -53,9 +53,12 @@ struct link {
     BIO *m;
     enum link_state state;
     struct chan_list channels;
+    struct chan_list for_room; /* those that link_room() has put off */
     size_t n_channels;
     unsigned has_work : 1; /* stands in app->work */
     unsigned reads : 1;    /* the multiplexer wants to read */
+    unsigned looks : 1;    /* something may have come in, or be ready */
+    unsigned full : 1;     /* the socket took no more */
     unsigned doomed : 1;   /* ends with this turn */
     unsigned spoilt : 1;   /* its TLS session must not be resumed */
     enum link_end end;
@@ -86,6 +89,16 @@ void link_close(struct link *k, enum link_end how, const char *why);
  * all of them at the end of this turn of the loop.
  */
 void link_changed(struct link *k);
+
+/* link_wrote: only to be sent; nothing else is new. */
+void link_wrote(struct link *k);
+
+/*
+ * link_room sends what waits, so that there is room for |c| to write. 0: the
+ * socket is full, and |c| will be told MTLS_EVENT_WRITABLE in its turn, an
+ * |urgent| one before those who are not.
+ */
+int link_room(struct link *k, struct chan *c, int urgent);
 
 /* link_pump does one turn's work; app calls it. */
 void link_pump(struct link *k);

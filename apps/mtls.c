@@ -7,6 +7,9 @@
 #include "configured.h"
 
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +85,18 @@ static int fill_standard_descriptors(void)
     return 1;
 }
 
+/*
+ * Buffers of 16 KiB come and go with each turn; without this the heap shrinks
+ * and grows as often, by system calls and new pages.
+ */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+    mallopt(M_TOP_PAD, 256 * 1024);
+#endif
+}
+
 int main(int argc, char *argv[])
 {
     const char *name;
@@ -99,6 +114,7 @@ int main(int argc, char *argv[])
         if (strcmp(argv[1], commands[i].name) == 0) {
             signal(SIGPIPE, SIG_IGN);
             raise_limits();
+            keep_memory();
             return commands[i].main(argc - 2, argv + 2);
         }
     }
