@@ -51,26 +51,41 @@ static int read_crls(X509_STORE *store, const struct options *o)
     return 1;
 }
 
-/* Whether a certificate was revoked after the time that it is judged at. A key
- * that somebody else had may have signed with any time. */
-static int revoked_later(X509_STORE_CTX *ctx)
+/* A key that somebody else had may have signed with any time. */
+static int says_later(const X509_REVOKED *entry, time_t at)
 {
-    X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-    time_t at = X509_VERIFY_PARAM_get_time(param);
-    ASN1_ENUMERATED *reason;
-    X509_REVOKED *entry = NULL;
-    long why = CRL_REASON_UNSPECIFIED;
+    ASN1_ENUMERATED *reason =
+        X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
+    long why =
+        reason == NULL ? CRL_REASON_UNSPECIFIED : ASN1_ENUMERATED_get(reason);
 
-    if (X509_CRL_get0_by_cert(X509_STORE_CTX_get0_current_crl(ctx), &entry,
-                              X509_STORE_CTX_get_current_cert(ctx)) != 1)
-        return 0;
-    reason = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, NULL, NULL);
-    if (reason != NULL)
-        why = ASN1_ENUMERATED_get(reason);
     ASN1_ENUMERATED_free(reason);
     return why != CRL_REASON_KEY_COMPROMISE &&
            why != CRL_REASON_CA_COMPROMISE &&
            X509_cmp_time(X509_REVOKED_get0_revocationDate(entry), &at) > 0;
+}
+
+/* Whether all CRLs that have the certificate have it revoked after the time
+ * that it is judged at. (Which one it is OpenSSL has forgotten by then.) */
+static int revoked_later(X509_STORE_CTX *ctx)
+{
+    X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
+    time_t at = X509_VERIFY_PARAM_get_time(X509_STORE_CTX_get0_param(ctx));
+    STACK_OF(X509_CRL) *crls =
+        X509_STORE_CTX_get1_crls(ctx, X509_get_issuer_name(cert));
+    int found = 0, later = 1;
+
+    for (int i = 0; i < sk_X509_CRL_num(crls); i++) {
+        X509_REVOKED *entry = NULL;
+
+        if (X509_CRL_get0_by_cert(sk_X509_CRL_value(crls, i), &entry, cert) ==
+            0)
+            continue;
+        found = 1;
+        later = later && says_later(entry, at);
+    }
+    sk_X509_CRL_pop_free(crls, X509_CRL_free);
+    return found && later;
 }
 
 /* OpenSSL asks for the CRLs of the time that is judged. Later ones know more:

@@ -168,6 +168,14 @@ static void tell_torn(struct mtls_audit *a, const struct mtls_evidence *e)
                     e->peer_len > 255 ? 255 : (int)e->peer_len, e->peer);
 }
 
+static void judge_signed(struct mtls_audit *a, const struct mtls_evidence *e,
+                         MTLS_AUDIT_ENTRY *entry, struct mtls_signed *s)
+{
+    int genuine = mtls_audit_object(a, e, entry, s);
+
+    mtls_audit_pair(a, e, entry, genuine ? s : NULL);
+}
+
 static void judge_entry(struct mtls_audit *a,
                         const struct mtls_evidence_reader *r)
 {
@@ -196,13 +204,11 @@ static void judge_entry(struct mtls_audit *a,
     case MTLS_EVIDENCE_RECEIPT_SENT:
     case MTLS_EVIDENCE_RECEIPT_RECEIVED:
         a->result->receipts++;
-        mtls_audit_object(a, e, &entry, &s);
-        mtls_audit_pair(a, e, &entry, &s);
+        judge_signed(a, e, &entry, &s);
         break;
     default:
         a->result->messages++;
-        mtls_audit_object(a, e, &entry, &s);
-        mtls_audit_pair(a, e, &entry, &s);
+        judge_signed(a, e, &entry, &s);
         break;
     }
     if (a->params->entry != NULL)

@@ -38,7 +38,7 @@ struct mtls_audit {
     struct mtls_evidence_chain chain;
     struct mtls_audit_piece **pieces; /* all */
     size_t n_pieces, room_pieces;
-    OPENSSL_LHASH *verified; /* those of them that were */
+    OPENSSL_LHASH *genuine; /* those whose object is what the log says */
     struct mtls_audit_past *past;
     size_t n_past, room_past;
     int expected_seen;
@@ -55,12 +55,16 @@ const char *mtls_audit_queue_text(char *out, size_t size);
 
 /*
  * mtls_audit_object verifies the signed object of |e| and fills in what |entry|
- * says of it. Cleanup of |s| is due in any case.
+ * says of it: 1 when it is what the log says, by whomever. Cleanup of |s| is
+ * due in any case.
  */
-void mtls_audit_object(struct mtls_audit *a, const struct mtls_evidence *e,
-                       MTLS_AUDIT_ENTRY *entry, struct mtls_signed *s);
+int mtls_audit_object(struct mtls_audit *a, const struct mtls_evidence *e,
+                      MTLS_AUDIT_ENTRY *entry, struct mtls_signed *s);
 
-/* mtls_audit_pair looks for the message of a receipt; both are kept. */
+/*
+ * mtls_audit_pair looks for the message of a receipt; both are kept. |s| is
+ * NULL unless the object is what the log says.
+ */
 void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
                      MTLS_AUDIT_ENTRY *entry, const struct mtls_signed *s);
 

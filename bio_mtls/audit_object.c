@@ -88,18 +88,19 @@ static int good_signer(struct mtls_audit *a, const struct mtls_evidence *e,
     return ok && trusted;
 }
 
-void mtls_audit_object(struct mtls_audit *a, const struct mtls_evidence *e,
-                       MTLS_AUDIT_ENTRY *entry, struct mtls_signed *s)
+int mtls_audit_object(struct mtls_audit *a, const struct mtls_evidence *e,
+                      MTLS_AUDIT_ENTRY *entry, struct mtls_signed *s)
 {
     char text[256];
 
     ERR_clear_error();
-    if (!mtls_sign_open(e->format, e->object, e->object_len, s)) {
-        bad(a, e, mtls_audit_queue_text(text, sizeof(text)));
-        return;
-    }
+    if (!mtls_sign_open(e->format, e->object, e->object_len, s))
+        return bad(a, e, mtls_audit_queue_text(text, sizeof(text)));
     entry->signer = s->signer;
     entry->data = s->data;
     entry->data_len = s->len;
-    entry->verified = same_context(a, e, &s->context) && good_signer(a, e, s);
+    if (!same_context(a, e, &s->context))
+        return 0;
+    entry->verified = good_signer(a, e, s);
+    return 1;
 }

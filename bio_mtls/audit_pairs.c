@@ -70,7 +70,7 @@ static struct mtls_audit_piece *find_other(const struct mtls_audit *a,
     other.direction = !piece->direction;
     other.receipt = !piece->receipt;
     other.sent = !piece->sent;
-    return OPENSSL_LH_retrieve(a->verified, &other);
+    return OPENSSL_LH_retrieve(a->genuine, &other);
 }
 
 /* --- an entry --- */
@@ -80,14 +80,14 @@ static struct mtls_audit_piece *keep(struct mtls_audit *a,
 {
     struct mtls_audit_piece *piece, **larger;
 
-    if (a->verified == NULL)
-        a->verified = OPENSSL_LH_new(hash, compare_for_hash);
+    if (a->genuine == NULL)
+        a->genuine = OPENSSL_LH_new(hash, compare_for_hash);
     larger = mtls_audit_room(a, a->pieces, a->n_pieces, &a->room_pieces,
                              sizeof(struct mtls_audit_piece *));
     piece = OPENSSL_zalloc(sizeof(*piece));
     if (larger != NULL)
         a->pieces = larger;
-    if (a->verified == NULL || larger == NULL || piece == NULL) {
+    if (a->genuine == NULL || larger == NULL || piece == NULL) {
         OPENSSL_free(piece);
         a->failed = 1;
         return NULL;
@@ -138,7 +138,8 @@ static void pair_receipt(struct mtls_audit *a, MTLS_AUDIT_ENTRY *entry,
         return;
     }
     entry->of = message->number;
-    message->due = 0;
+    if (entry->verified)
+        message->due = 0;
 }
 
 void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
@@ -146,7 +147,7 @@ void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
 {
     struct mtls_audit_piece *piece = keep(a, e), *same;
 
-    if (piece == NULL || !entry->verified)
+    if (piece == NULL || s == NULL)
         return;
     if (!take_digest(piece, s)) {
         mtls_audit_tell(a, MTLS_AUDIT_BAD, e->number,
@@ -154,7 +155,7 @@ void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
         entry->verified = 0;
         return;
     }
-    same = OPENSSL_LH_retrieve(a->verified, piece);
+    same = OPENSSL_LH_retrieve(a->genuine, piece);
     if (same != NULL) {
         mtls_audit_tell(a, MTLS_AUDIT_BAD, e->number,
                         "has the place in its session that entry %llu has: "
@@ -163,8 +164,8 @@ void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
         entry->verified = 0;
         return;
     }
-    OPENSSL_LH_insert(a->verified, piece);
-    if (OPENSSL_LH_error(a->verified))
+    OPENSSL_LH_insert(a->genuine, piece);
+    if (OPENSSL_LH_error(a->genuine))
         a->failed = 1;
     if (piece->receipt)
         pair_receipt(a, entry, piece);
@@ -213,5 +214,5 @@ void mtls_audit_pairs_cleanup(struct mtls_audit *a)
     for (size_t i = 0; i < a->n_pieces; i++)
         OPENSSL_free(a->pieces[i]);
     OPENSSL_free(a->pieces);
-    OPENSSL_LH_free(a->verified);
+    OPENSSL_LH_free(a->genuine);
 }

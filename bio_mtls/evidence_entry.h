@@ -21,7 +21,7 @@
 #define MTLS_EVIDENCE_HEADER   64 /* magic, id, digest of both */
 #define MTLS_EVIDENCE_START    8  /* of an entry: magic, size */
 #define MTLS_EVIDENCE_FIXED    158 /* an entry without what varies in length */
-#define MTLS_EVIDENCE_SIZE_MAX (512u << 20) /* of an entry */
+#define MTLS_EVIDENCE_SIZE_MAX (1u << 30) /* of an entry */
 /* clang-format on */
 
 enum mtls_evidence_kind {
