@@ -54,14 +54,15 @@ void evidence_sign(struct mtls_evidence_log *log,
 {
     int sent = wish->kind == MTLS_EVIDENCE_MESSAGE_SENT ||
                wish->kind == MTLS_EVIDENCE_RECEIPT_SENT;
+    int by_client = sent != wish->at_server;
     const struct pki_id *by = wish->by != NULL ? wish->by
-                              : sent           ? pki_client()
+                              : by_client      ? pki_client()
                                                : pki_server();
     struct mtls_evidence e = {
         .kind = (uint8_t)wish->kind,
         .format = wish->format,
         .direction =
-            sent ? MTLS_EVIDENCE_FROM_CLIENT : MTLS_EVIDENCE_FROM_SERVER,
+            by_client ? MTLS_EVIDENCE_FROM_CLIENT : MTLS_EVIDENCE_FROM_SERVER,
         .flags = wish->wants_receipt ? MTLS_EVIDENCE_WANTS_RECEIPT : 0,
         .sequence = wish->sequence,
         .peer = "localhost:4433",

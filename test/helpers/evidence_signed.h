@@ -20,9 +20,11 @@ struct evidence_wish {
     const struct pki_id *by; /* NULL: the client or the server of the process */
     int64_t days;            /* from now; the log's time */
     char session;            /* any letter */
+    int at_server;           /* it is the server that logs */
 };
 
-/* As an entry of the client's log: who signed follows from the kind. */
+/* As an entry of the client's log, or the server's: who signed follows from the
+ * kind. */
 void evidence_sign(struct mtls_evidence_log *log,
                    const struct evidence_wish *wish);
 
