@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef MTLS_HAVE_XMLDSIG
+#include <mtls/tls_sign_xmldsig.h>
+#endif
+
 #define EXIT_OPEN 3 /* nothing is wrong, but receipts are missing */
 
 #define AT(member) offsetof(struct options, member)
@@ -163,6 +167,15 @@ static int ts_reply(const struct options *o, const char *log)
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Without it the entries that have XML are bad, and that is why. */
+static void start_formats(void)
+{
+#ifdef MTLS_HAVE_XMLDSIG
+    if (!MTLS_xmldsig_init())
+        report_error("XML signatures can't be verified");
+#endif
+}
+
 int audit_main(int argc, char *argv[])
 {
     struct options o;
@@ -174,6 +187,7 @@ int audit_main(int argc, char *argv[])
         const char *log = o.operands.at[0];
 
         options_report(&o);
+        start_formats();
         if (o.extract >= 0)
             status = audit_extract(&o, log);
         else if (o.want_ts_query)

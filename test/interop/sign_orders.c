@@ -18,6 +18,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef MTLS_HAVE_XMLDSIG
+#include <mtls/tls_sign_xmldsig.h>
+#endif
+
 static const char *folder;
 
 static void must(int ok, const char *what)
@@ -90,6 +94,12 @@ int main(int argc, char *argv[])
 
     must(n > 0, "usage: sign_orders DIR FORMAT N");
     folder = argv[1];
+#ifdef MTLS_HAVE_XMLDSIG
+    must(MTLS_xmldsig_init(), "XML signatures");
+#else
+    if (strcmp(argv[2], "xmldsig") == 0)
+        return 77;
+#endif
     signal(SIGPIPE, SIG_IGN); /* one of the two ends first */
     must(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0, "socketpair");
     pid = fork();
