@@ -18,7 +18,8 @@ struct dtls_ends {
     SSL_CTX *client_dtls, *server_dtls, *client_tls, *server_tls;
     MTLS_DTLS_WAITING *waiting;
     struct lossy to_server, to_client; /* what becomes of datagrams */
-    BIO *arriving;      /* the server's DTLS, until it waits in the table */
+    BIO *arriving; /* the server's DTLS, until it waits in the table, ... */
+    BIO *arrived;  /* ... and then, lent */
     BIO *client_beside; /* the client's, lent */
     BIO *client, *server;
 };
@@ -38,8 +39,10 @@ void dtls_ends_free(struct dtls_ends *ends);
 /* dtls_ends_turn moves what can be moved. */
 void dtls_ends_turn(struct dtls_ends *ends);
 
-/* dtls_ends_shake does all handshakes; whether they succeeded. */
+/* dtls_ends_shake does all handshakes; whether they succeeded. dtls_ends_arrive
+ * does those of DTLS, and has the server's wait. */
 int dtls_ends_shake(struct dtls_ends *ends);
+int dtls_ends_arrive(struct dtls_ends *ends);
 
 /* An open channel: the client's end and the server's. */
 void dtls_ends_open(struct dtls_ends *ends, BIO **c, BIO **s);
