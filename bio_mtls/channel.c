@@ -67,7 +67,7 @@ int mtls_channel_end(struct mtls_channel *channel)
     if (channel->tx != MTLS_TX_OPEN)
         return 1;
     if ((channel->life != MTLS_OPENING && channel->life != MTLS_OPEN) ||
-        channel->datagrams) /* half-close would be one that may be lost (P8) */
+        channel->datagrams) /* half-close would be one that may be lost (P9) */
         return 0;
     channel->tx = MTLS_TX_ENDING;
     if (channel->life == MTLS_OPEN)

@@ -18,7 +18,7 @@ struct mtls_binding {
 };
 
 /* mtls_binding_of derives it, by the provider's KDF; 0 with an error. */
-int mtls_binding_of(SSL *datagrams, struct mtls_binding *binding);
+int mtls_binding_of(SSL *ssl, struct mtls_binding *binding);
 
 /* mtls_waiting_key copies the psk of the session of that name; 0: none. */
 int mtls_waiting_key(MTLS_DTLS_WAITING *waiting, const char *identity,

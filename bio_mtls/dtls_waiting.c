@@ -14,6 +14,7 @@
 #include "mux.h"
 #include "record.h"
 
+#include <fcntl.h>
 #include <openssl/lhash.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -113,10 +114,14 @@ static void end(MTLS_DTLS_WAITING *w, struct entry *e)
 
 void MTLS_dtls_waiting_free(MTLS_DTLS_WAITING *w)
 {
+    struct mtls_list *at, *next;
+
     if (w == NULL || atomic_fetch_sub(&w->refs, 1) != 1)
         return;
-    while (!mtls_list_empty(&w->oldest_first))
-        end(w, mtls_list_item(w->oldest_first.next, struct entry, link));
+    for (at = w->oldest_first.next; at != &w->oldest_first; at = next) {
+        next = at->next;
+        end(w, mtls_list_item(at, struct entry, link));
+    }
     OPENSSL_LH_free(w->names);
     OPENSSL_LH_free(w->bios);
     pthread_mutex_destroy(&w->lock);
@@ -130,11 +135,12 @@ void MTLS_dtls_waiting_free(MTLS_DTLS_WAITING *w)
 static uint64_t expire(MTLS_DTLS_WAITING *w)
 {
     uint64_t now = mtls_mux_now();
+    struct mtls_list *at, *next;
 
-    while (!mtls_list_empty(&w->oldest_first)) {
-        struct entry *e =
-            mtls_list_item(w->oldest_first.next, struct entry, link);
+    for (at = w->oldest_first.next; at != &w->oldest_first; at = next) {
+        struct entry *e = mtls_list_item(at, struct entry, link);
 
+        next = at->next;
         if (e->until > now)
             return e->until - now;
         end(w, e);
@@ -246,28 +252,43 @@ BIO *MTLS_dtls_waiting_take(MTLS_DTLS_WAITING *w, SSL *control)
     return bio;
 }
 
+/* A read that does not wait, whatever the socket does. */
+static int read_now(BIO *bio, SSL *ssl)
+{
+    unsigned char data[MTLS_RECORD_SIZE];
+    int fd = -1, flags = -1, r;
+    size_t n;
+
+    if (BIO_get_fd(bio, &fd) > 0 && (flags = fcntl(fd, F_GETFL)) >= 0 &&
+        !(flags & O_NONBLOCK))
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    ERR_clear_error(); /* SSL_get_error() looks there */
+    r = SSL_get_error(ssl, SSL_read_ex(ssl, data, sizeof(data), &n));
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        fcntl(fd, F_SETFL, flags);
+    return r;
+}
+
 int MTLS_dtls_waiting_receive(MTLS_DTLS_WAITING *w, BIO *datagrams)
 {
     const struct entry key = {.bio = datagrams};
-    unsigned char data[MTLS_RECORD_SIZE];
+    struct mtls_errors callers;
     struct entry *e;
-    size_t n;
 
-    ERR_set_mark();
+    mtls_errors_take(&callers);
     pthread_mutex_lock(&w->lock);
     e = OPENSSL_LH_retrieve(w->bios, &key);
     if (e != NULL) {
-        SSL *ssl = ssl_of(datagrams);
-        int r = SSL_read_ex(ssl, data, sizeof(data), &n);
+        int r = read_now(datagrams, ssl_of(datagrams));
 
-        if (SSL_get_error(ssl, r) == SSL_ERROR_ZERO_RETURN ||
-            SSL_get_error(ssl, r) == SSL_ERROR_SSL) {
+        if (r == SSL_ERROR_ZERO_RETURN || r == SSL_ERROR_SSL) {
             end(w, e);
             e = NULL;
         }
     }
     pthread_mutex_unlock(&w->lock);
-    ERR_pop_to_mark();
+    ERR_clear_error();
+    mtls_errors_put_back(&callers);
     return e != NULL;
 }
 

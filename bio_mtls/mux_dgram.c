@@ -122,14 +122,16 @@ void mtls_mux_dgram_free(struct mtls_mux *mux)
 void mtls_mux_dgram_shutdown(struct mtls_mux *mux)
 {
     SSL *ssl = mux->dgram != NULL ? ssl_of(mux->dgram) : NULL;
+    struct mtls_errors callers;
 
     if (ssl == NULL || SSL_in_init(ssl))
         return;
-    ERR_set_mark();
+    mtls_errors_take(&callers);
     if (!(SSL_get_shutdown(ssl) & SSL_SENT_SHUTDOWN))
         SSL_shutdown(ssl);
     SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    ERR_pop_to_mark();
+    ERR_clear_error();
+    mtls_errors_put_back(&callers);
 }
 
 /* --- the handshake ---------------------------------------------------------
@@ -278,11 +280,28 @@ static void on_failure(struct mtls_mux *mux, int r)
         has_ended(mux);
 }
 
+/* With nothing on the error queue: SSL_get_error() would see a failure in it.
+ */
+static void write_out(struct mtls_mux *mux, const unsigned char *p, size_t len)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+    size_t n;
+
+    BIO_clear_retry_flags(d->bio);
+    if (!BIO_write_ex(d->bio, p, len, &n)) {
+        d->out_blocked = BIO_should_retry(d->bio) != 0;
+        if (!d->out_blocked)
+            on_failure(mux, -1);
+        ERR_clear_error();
+    }
+}
+
 void mtls_mux_dgram_send(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
+    struct mtls_errors callers;
     const unsigned char *p;
-    size_t len, n;
+    size_t len;
 
     if (!mux->up || d->bio == NULL || ended_for_good(mux))
         return;
@@ -290,14 +309,11 @@ void mtls_mux_dgram_send(struct mtls_mux *mux)
     mtls_session_tick(mux->session);
     if ((p = mtls_session_datagram_out(mux->session, &len)) == NULL)
         return;
-    ERR_set_mark();
-    BIO_clear_retry_flags(d->bio);
-    if (d->ended_at == 0 && !BIO_write_ex(d->bio, p, len, &n)) {
-        d->out_blocked = BIO_should_retry(d->bio) != 0;
-        if (!d->out_blocked)
-            on_failure(mux, -1);
+    if (d->ended_at == 0) {
+        mtls_errors_take(&callers);
+        write_out(mux, p, len);
+        mtls_errors_put_back(&callers);
     }
-    ERR_pop_to_mark();
     if (d->out_blocked)
         return;
     mtls_session_datagram_sent(mux->session);
@@ -312,6 +328,8 @@ static int receive_one(struct mtls_mux *mux)
     int r;
 
     BIO_clear_retry_flags(d->bio);
+    if (ERR_peek_error() != 0) /* a record that was dropped may leave one */
+        ERR_clear_error();
     r = BIO_read_ex(d->bio, d->in, sizeof(d->in), &n);
     if (r > 0) {
         mtls_session_datagram_in(mux->session, d->in, n);
@@ -330,10 +348,10 @@ void mtls_mux_dgram_receive(struct mtls_mux *mux)
     if (!mux->up || d->bio == NULL || d->ended_at != 0 ||
         mtls_session_ended(mux->session))
         return;
-    ERR_set_mark();
     while (more && taken++ < AT_A_TIME)
         more = receive_one(mux);
-    ERR_pop_to_mark();
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
     if (more)
         mux->in_more = 1;
 }

@@ -112,10 +112,14 @@ static void drop_held(struct mtls_dgram *d, struct held *h)
 
 void mtls_dgram_free(struct mtls_dgram *d)
 {
+    struct mtls_list *at, *next;
+
     if (d == NULL)
         return;
-    while (!mtls_list_empty(&d->held))
-        drop_held(d, mtls_list_item(d->held.next, struct held, link));
+    for (at = d->held.next; at != &d->held; at = next) {
+        next = at->next;
+        free(mtls_list_item(at, struct held, link));
+    }
     free(d);
 }
 

@@ -4,8 +4,8 @@
  */
 
 /*
- * A session whose channels carry datagrams (MTLS over DTLS, MTLS-05 2.3, P7 to
- * P12): MTLSPlaintext goes beside the stream of the other packets, one packet a
+ * A session whose channels carry datagrams (MTLS over DTLS, MTLS-05 2.3, P9 to
+ * P13): MTLSPlaintext goes beside the stream of the other packets, one packet a
  * datagram, and may be lost. Credit is absolute then: it replaces what was
  * there, and who has none asks for it again and again.
  */
@@ -39,7 +39,7 @@ void mtls_session_datagram_sent(struct mtls_session *session);
 
 /* mtls_session_datagram_in takes one that came; what is no use is dropped. */
 void mtls_session_datagram_in(struct mtls_session *session,
-                              const unsigned char *octets, size_t len);
+                              const unsigned char *p, size_t len);
 
 /*
  * mtls_session_deadline is when mtls_session_tick() has something to do, by

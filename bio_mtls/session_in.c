@@ -252,7 +252,7 @@ static void on_data_header(struct mtls_session *s, const struct mtls_head *head)
     in->left = head->length;
     in->bulk = head->length >= MTLS_LONG_DATA;
     in->channel = NULL;
-    if (c == NULL || c->datagrams) { /* whose data does not come here (P8) */
+    if (c == NULL || c->datagrams) { /* whose data does not come here (P9) */
         s->stats.ignored++;
     } else {
         past = c->in.granted > past ? c->in.granted : past;

@@ -7,7 +7,7 @@
  * MTLS over DTLS (draft-badra-hajjeh-mtls-05, 2.3): two connections that belong
  * together. The client first makes a DTLS 1.2 session, then a TLS 1.2
  * connection to the same port number, whose pre-shared key is that session's
- * master_secret and whose psk_identity is its session ID (P6, P7). Data goes in
+ * master_secret and whose psk_identity is its session ID (P6, P8). Data goes in
  * datagrams through the first, all else through the second.
  *
  * A client needs two SSL_CTX and two controls:
