@@ -208,7 +208,7 @@ static void set_defaults(struct options *o, const char *command)
     o->command = command;
     o->verify = o->require = -1;
     o->channels = o->window = o->max_packet = o->session_memory = -1;
-    o->sessions_max = o->handshake_timeout = o->idle_timeout = -1;
+    o->sessions = o->sessions_max = o->handshake_timeout = o->idle_timeout = -1;
     o->seconds = o->settle = -1;
     o->bytes = o->runs = o->multi = -1;
     o->extract = -1;
@@ -254,6 +254,7 @@ int options_tlsmux(struct options *o)
         {"-R", o->remotes.n > 0},
         {"-allow-listen", o->allow_listen.n > 0},
         {"-echo", o->echo},
+        {"-sessions", o->sessions > 1},
         {"-channels", o->channels >= 0},
         {"-window", o->window >= 0},
         {"-max_packet", o->max_packet >= 0},

@@ -46,7 +46,7 @@ struct options {
     int tls1_2, tls1_3;
     /* limits of a session, and of the server */
     int64_t channels, window, max_packet, session_memory;
-    int64_t sessions_max, handshake_timeout, idle_timeout;
+    int64_t sessions, sessions_max, handshake_timeout, idle_timeout;
     /* speed: what to measure, how long, how often */
     struct strings words;
     double seconds, settle;

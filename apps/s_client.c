@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* mtls s_client: one session, and what is forwarded over it. */
+/* mtls s_client: a session or more, and what is forwarded over them. */
 #include "commands.h"
 #include "dial.h"
 #include "forward.h"
@@ -13,6 +13,7 @@
 #include "remote.h"
 #include "report.h"
 #include "request.h"
+#include "sessions.h"
 #include "tell.h"
 #include "tls_conf.h"
 #include "tlsmux_client.h"
@@ -27,6 +28,7 @@
 /* Between attempts to get a lost session back: doubling, with a jitter. */
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 10000
+#define SESSIONS_MAX 64 /* of -sessions */
 /* Until the server is asked again for a port that it had refused. */
 #define WISH_RETRY_MS 2000
 
@@ -50,6 +52,10 @@ static const struct option options_client[] = {
     {"tlsmux", OPTION_FLAG, AT(tlsmux), NULL,
      "speak SOCKS 5 inside TLS (draft-wong-tlsmux-00) instead of MTLS:\n"
      "a TLS connection each; -D has BIND and UDP too", 0, 0},
+    {"sessions", OPTION_NUMBER, AT(sessions), "N",
+     "spread what -L and -D forward over N sessions, each with a\n"
+     "connection of its own (1)",
+     1, SESSIONS_MAX},
     {"servername", OPTION_TEXT, AT(servername), "NAME",
      "the name to ask for, and in the certificate (HOST)", 0, 0},
     {"verify", OPTION_NUMBER, AT(verify), "DEPTH",
@@ -91,7 +97,9 @@ struct client {
     struct endpoint server;
     struct dial_pool *pool;
     struct dial *dial;
-    struct link *link;
+    struct link *link;           /* the first session: -R and -W are its own */
+    struct sessions *more;       /* beside the first */
+    struct link *least;          /* of all, that with the fewest channels */
     struct tlsmux_client tlsmux; /* with -tlsmux, instead of |link| */
     struct door *doors;
     size_t n_doors;
@@ -135,17 +143,23 @@ static void start_stdio(struct client *c)
 /* --- connections to our ports ----------------------------------------------
  */
 
+static void find_least(struct client *c)
+{
+    c->least = sessions_least(c->more, c->link);
+}
+
 static void on_accept(void *arg, int fd, const char *source)
 {
     struct door *door = arg;
     struct client *c = door->client;
     struct local *local;
 
+    find_least(c);
     if (door->spec.destination[0] == '\0') {
         if (c->o.tlsmux)
             tlsmux_client_socks(&c->tlsmux, fd, source);
         else
-            proxy_new(&c->app, &c->link, fd, source);
+            proxy_new(&c->app, &c->least, fd, source);
         return;
     }
     local = local_sock_new(&c->app, fd);
@@ -154,9 +168,9 @@ static void on_accept(void *arg, int fd, const char *source)
     else if (c->o.tlsmux)
         tlsmux_client_forward(&c->tlsmux, door->spec.destination, local, NULL,
                               NULL);
-    else if (c->link == NULL)
+    else if (c->least == NULL)
         local->ops->reset(local);
-    else if (!forward_open(c->link, door->spec.destination,
+    else if (!forward_open(c->least, door->spec.destination,
                            *source != '\0' ? source : NULL, local, NULL, NULL))
         report_error("can't open a channel to %s", door->spec.destination);
 }
@@ -170,6 +184,15 @@ static void open_doors(struct client *c, int open)
         if (l != NULL)
             (open ? listener_start : listener_stop)(l);
     }
+}
+
+/* Whenever a session has opened or closed. */
+static void on_sessions(void *arg)
+{
+    struct client *c = arg;
+
+    find_least(c);
+    open_doors(c, c->least != NULL);
 }
 
 /* --- -tlsmux -----------------------------------------------------------------
@@ -257,7 +280,8 @@ static void on_opened(struct link *k)
     if (c->o.noverify)
         report_error("the server is NOT verified: anyone may be reading");
     c->inward = dial_pool_new(&c->app.loop);
-    open_doors(c, 1);
+    on_sessions(c);
+    sessions_start(c->more);
     ask_wishes(c);
     if (c->destination != NULL)
         start_stdio(c);
@@ -313,7 +337,7 @@ static void on_closed(struct link *k)
     c->link = NULL;
     dial_pool_free(c->inward);
     c->inward = NULL;
-    open_doors(c, 0);
+    on_sessions(c);
     if (c->o.sess_out != NULL && k->end == LINK_FAILED && k->spoilt)
         unlink(c->o.sess_out); /* MTLS-05 3: it must not be resumed */
     if (c->app.drain_until != 0)
@@ -381,6 +405,7 @@ static void on_drain(struct app *app)
     uv_close((uv_handle_t *)&c->retry, NULL);
     if (c->dial != NULL)
         dial_cancel(c->dial);
+    sessions_stop(c->more);
     c->dial = NULL;
     if (c->o.tlsmux)
         tlsmux_client_drain(&c->tlsmux);
@@ -459,6 +484,9 @@ static int check(struct client *c)
     if (o->stdio != NULL && has_ports(o))
         return options_complain(o->command, "-W",
                                 ": not together with -L, -D or -R");
+    if (o->sessions > 1 && o->forwards.n + o->socks.n == 0)
+        return options_complain(o->command, "-sessions",
+                                ": it is for -L and -D");
     if (o->stdio != NULL && !destination_parse(destination, o->stdio))
         return options_complain(o->command, "-W", ": not HOST:PORT");
     if (!options_tlsmux(&c->o))
@@ -490,6 +518,7 @@ static void free_all(struct client *c)
 {
     for (size_t i = 0; c->wishes != NULL && i < c->o.remotes.n; i++)
         remote_free(c->wishes[i].remote);
+    sessions_free(c->more);
     free(c->wishes);
     free(c->doors);
     options_free(&c->o);
@@ -513,7 +542,10 @@ static int run(struct client *c)
     c->pool = dial_pool_new(&c->app.loop);
     c->ctx = tls_conf_new(&c->o, 0);
     TAILQ_INIT(&c->tlsmux.calls);
-    if (c->ctx != NULL && c->pool != NULL && bind_doors(c)) {
+    c->more = sessions_new(&c->app, c->ctx, &c->o, &c->server, c->pool,
+                           c->o.sessions > 0 ? (size_t)c->o.sessions - 1 : 0,
+                           on_sessions, c);
+    if (c->ctx != NULL && c->pool != NULL && c->more != NULL && bind_doors(c)) {
         (c->o.tlsmux ? start_tlsmux : connect_to_server)(c);
     } else {
         c->app.status = EXIT_FAILURE;
