@@ -91,6 +91,7 @@ struct mtls_channel {
     uint32_t spent_at; /* data_in where the credit before that ends */
     uint32_t idle;     /* microseconds without data since that */
     uint16_t own_half, peer_half;
+    uint32_t stream; /* of mtls-00: the opener's port, the other port */
     uint8_t life, tx, rx;
     uint8_t owed;
     uint8_t rx_reason, tx_reason; /* MTLS_R_, 0 none */
@@ -114,6 +115,7 @@ struct mtls_channel {
     unsigned int datagrams : 1;  /* it is one of session_dgram.h */
     unsigned int kicked : 1;     /* of the layer above: look again */
     unsigned int offered : 1;    /* its turn was told, and not used yet */
+    unsigned int ended_in : 1;   /* of mtls-00: the peer's end has come */
     unsigned int sent_back : 2;  /* how often, ... */
     uint16_t turn_seen;          /* ... for that turn of another's */
 };

@@ -40,7 +40,7 @@ void mtls_half_set_remove(struct mtls_half_set *set, uint16_t half)
         page[bit / 64] &= ~(UINT64_C(1) << bit % 64);
 }
 
-static void set_cleanup(struct mtls_half_set *set)
+void mtls_half_set_cleanup(struct mtls_half_set *set)
 {
     for (size_t i = 0; i < sizeof(set->pages) / sizeof(set->pages[0]); i++)
         free(set->pages[i]);
@@ -50,8 +50,8 @@ void mtls_channel_table_cleanup(struct mtls_channel_table *table)
 {
     for (size_t i = 0; i < sizeof(table->pages) / sizeof(table->pages[0]); i++)
         free(table->pages[i]);
-    set_cleanup(&table->peer_initiator);
-    set_cleanup(&table->peer_acceptor);
+    mtls_half_set_cleanup(&table->peer_initiator);
+    mtls_half_set_cleanup(&table->peer_acceptor);
     memset(table, 0, sizeof(*table));
 }
 

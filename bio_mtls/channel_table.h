@@ -26,6 +26,7 @@ struct mtls_half_set {
 int mtls_half_set_has(const struct mtls_half_set *set, uint16_t half);
 int mtls_half_set_add(struct mtls_half_set *set, uint16_t half);
 void mtls_half_set_remove(struct mtls_half_set *set, uint16_t half);
+void mtls_half_set_cleanup(struct mtls_half_set *set);
 
 struct mtls_channel_table {
     struct mtls_channel **pages[MTLS_HALVES / MTLS_TABLE_PAGE]; /* own half */

@@ -38,7 +38,7 @@ void mtls_records_add(struct mtls_records *records, struct mtls_record *record)
         records->tail->next = record;
     records->tail = record;
     records->count++;
-    records->queued += record->end;
+    records->queued += record->end - record->start;
 }
 
 static void drop_head(struct mtls_records *records)

@@ -86,6 +86,7 @@ void mtls_session_free(struct mtls_session *s)
     mtls_records_cleanup(&s->out);
     mtls_pool_cleanup(&s->pool);
     mtls_dgram_free(s->dgram);
+    mtls_session_00_free(s);
     free(s);
 }
 
@@ -183,6 +184,9 @@ uint8_t mtls_session_reserve(struct mtls_channel *c, int initiator)
         return MTLS_R_RESOURCE_SHORTAGE;
     r = mtls_channel_table_reserve(&s->table, c, parity, initiator,
                                    &c->own_half);
+    if (r == 0 && s->v00 != NULL) /* the peer does not see halves */
+        r = mtls_channel_table_reserve(&s->table, c, !parity, initiator,
+                                       &c->own_half);
     if (r <= 0)
         return r == 0 ? MTLS_R_NO_HALF_FREE : MTLS_R_RESOURCE_SHORTAGE;
     c->reserved = 1;
@@ -198,6 +202,8 @@ static void unreserve(struct mtls_channel *c)
     struct mtls_session *s = c->session;
 
     mtls_channel_table_release(&s->table, c->own_half);
+    if (s->v00 != NULL)
+        mtls_session_00_forget(c);
     if (c->marked)
         mtls_half_set_remove(c->initiator ? &s->table.peer_acceptor
                                           : &s->table.peer_initiator,
@@ -244,21 +250,24 @@ void mtls_session_changed(struct mtls_channel *c)
 void mtls_session_settle(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
+    int gone = c->released && !c->queued;
 
+    if (s->v00 != NULL)
+        mtls_session_00_settle(c);
     if (c->owed != 0 && !mtls_list_linked(&c->owing))
         mtls_list_append(&s->owing, &c->owing);
     s->stats.channels_reset += c->failed;
     c->failed = 0;
     if (c->life >= MTLS_CLOSING || c->tx != MTLS_TX_OPEN)
         mtls_session_stop_writing(c);
-    if (c->released)
+    if (gone)
         mtls_buffer_clear(&c->buffer, &s->pool);
     if (!mtls_channel_receives(c)) {
         if (s->in.channel == c)
             s->in.channel = NULL; /* the rest of its packet is skipped */
         s->stats.window_memory -= mtls_flow_rx_close(&c->in);
     }
-    if (c->released) /* what waited is gone, and its memory is free */
+    if (gone) /* what waited, too, and its memory is free */
         s->stats.window_memory -= mtls_flow_rx_drain(&c->in);
     if (mtls_channel_over(c) && c->reserved)
         unreserve(c);
@@ -270,6 +279,8 @@ void mtls_session_settle(struct mtls_channel *c)
 
 void mtls_session_sent_owed(struct mtls_channel *c)
 {
+    if (c->session->v00 != NULL)
+        mtls_session_00_settle(c);
     if (mtls_channel_over(c))
         mtls_session_settle(c);
 }
@@ -301,6 +312,8 @@ uint8_t mtls_session_open(struct mtls_channel *c)
         return MTLS_R_SESSION_ENDED;
     if (c->life != MTLS_NEW || c->names == NULL)
         return c->names == NULL ? MTLS_R_BAD_DESTINATION : MTLS_R_WRONG_STATE;
+    if (s->v00 != NULL)
+        return mtls_session_00_open(c);
     reason = mtls_session_reserve(c, 1);
     if (reason != 0)
         return reason;
@@ -325,6 +338,8 @@ struct mtls_channel *mtls_session_next_asked(struct mtls_session *s)
     c = mtls_list_item(s->backlog.next, struct mtls_channel, turn);
     leave_backlog(c);
     c->released = 0;
+    if (s->v00 != NULL) /* its first data is there already */
+        mtls_session_changed(c);
     return c;
 }
 

@@ -22,7 +22,7 @@ static void say_received(struct mtls_session *s, int type,
         s->hooks.message(s->app, 0, type, p, n);
 }
 
-static void break_session(struct mtls_session *s)
+void mtls_session_break(struct mtls_session *s)
 {
     s->broken = 1;
     mtls_session_end(s);
@@ -309,7 +309,9 @@ static unsigned char *data_room(struct mtls_session *s, size_t *room)
         *room = in->left < in->lent_left ? in->left : in->lent_left;
         return in->lent;
     }
-    p = mtls_buffer_room(&c->buffer, &s->pool, in->left, c->in.window, room);
+    p = mtls_buffer_room(&c->buffer, &s->pool,
+                         s->v00 == NULL ? in->left : mtls_session_00_room(s),
+                         c->in.window, room);
     if (p == NULL) {
         mtls_channel_fail(c, MTLS_R_RESOURCE_SHORTAGE);
         mtls_session_settle(c);
@@ -324,7 +326,7 @@ static void skip(struct mtls_session *s, size_t n)
     in->left -= (uint32_t)n;
     in->skip_limit -= n < in->skip_limit ? (uint32_t)n : in->skip_limit;
     if (in->left > 0 && in->skip_limit == 0)
-        break_session(s);
+        mtls_session_break(s);
 }
 
 /* --- the parser --- */
@@ -400,11 +402,13 @@ static int parse_head(struct mtls_session *s)
     const unsigned char *p = in->staging + in->start;
     struct mtls_head head;
 
+    if (s->v00 != NULL)
+        return mtls_session_00_head(s);
     switch (mtls_wire_head(p, in->end - in->start, &head)) {
     case MTLS_WIRE_MORE:
         return 0;
     case MTLS_WIRE_BAD:
-        break_session(s);
+        mtls_session_break(s);
         return 0;
     case MTLS_WIRE_DONE:
         break;
@@ -424,6 +428,8 @@ static void parse(struct mtls_session *s)
 
     while (!s->ended && in->start < in->end &&
            s->answers_count < MTLS_ANSWERS) {
+        if (mtls_session_stalls(s))
+            break;
         if (in->left > 0)
             parse_body(s);
         else if (!parse_head(s))
@@ -435,7 +441,8 @@ static void parse(struct mtls_session *s)
 
 int mtls_session_can_receive(const struct mtls_session *s)
 {
-    return !s->ended && s->answers_count < MTLS_ANSWERS;
+    return !s->ended && s->answers_count < MTLS_ANSWERS &&
+           !mtls_session_stalls(s);
 }
 
 unsigned char *mtls_session_recv_buf(struct mtls_session *s, size_t *room)

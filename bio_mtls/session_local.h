@@ -10,6 +10,9 @@
 #include "channel_table.h"
 #include "record.h"
 #include "session.h"
+#include "session_00.h"
+#include "streams.h"
+#include "wire00.h"
 
 #define MTLS_STAGING 8192      /* octets that are read before they are parsed */
 #define MTLS_CONTROL_KEPT 1024 /* the longest packet but data kept whole */
@@ -24,6 +27,7 @@
 #define MTLS_ECHEC_KEPT 1000 /* octets of a peer's text */
 #define MTLS_SKIP_PAST 65536 /* octets past the credit, then fatal (D10) */
 #define MTLS_DATA_OCTETS 0x100 /* MTLS_MSG_DATA of the message hook */
+#define MTLS_FRAME_HEAD 0x101  /* MTLS_MSG_FRAME, likewise */
 #define MTLS_DIRECT_LEAST 256  /* less goes through the staging buffer */
 
 /* An answer to a packet that names no channel of ours. */
@@ -54,7 +58,17 @@ struct mtls_input {
     size_t lent_left, lent_filled; /* ... with so much still free, and used */
 };
 
+/* What a session of mtls-00 has besides (session_00.c). */
+struct mtls_session_00 {
+    struct mtls_streams streams;
+    struct mtls_half_set ports; /* that were negotiated */
+    int all;                    /* all were */
+    uint16_t first_port;        /* the first of them, 0 none */
+    uint16_t next_source;       /* where to look for a free source port */
+};
+
 struct mtls_session {
+    struct mtls_session_00 *v00; /* NULL: draft 05 */
     struct mtls_session_config config;
     struct mtls_session_hooks hooks;
     void *app;
@@ -178,6 +192,69 @@ void mtls_session_grow(struct mtls_channel *channel);
 
 /* mtls_session_memory_free: what windows may grow into. */
 uint64_t mtls_session_memory_free(const struct mtls_session *session);
+
+/* --- mtls-00 (session_00.c, session_00_in.c) --- */
+
+void mtls_session_00_free(struct mtls_session *session);
+
+/* mtls_session_00_open: as mtls_session_open(). */
+uint8_t mtls_session_00_open(struct mtls_channel *channel);
+
+/* mtls_session_00_settle makes of what an event leaves to do in draft 05 what
+ * it leaves to do here. */
+void mtls_session_00_settle(struct mtls_channel *channel);
+void mtls_session_00_forget(struct mtls_channel *channel);
+
+/* The header of |len| octets of data; returns its size. */
+size_t mtls_session_00_put_header(struct mtls_channel *channel,
+                                  unsigned char *p, size_t len);
+size_t mtls_session_00_put_owed(struct mtls_channel *channel,
+                                enum mtls_channel_owed owed, unsigned char *p,
+                                size_t room);
+size_t mtls_session_00_put_answer(const struct mtls_session *session,
+                                  uint32_t id, unsigned char *p, size_t room);
+
+/* mtls_session_00_head parses a frame's header; 0 when octets are missing. */
+int mtls_session_00_head(struct mtls_session *session);
+
+/* mtls_session_00_room: how much of the frame's data can be stored now. */
+size_t mtls_session_00_room(const struct mtls_session *session);
+
+/* mtls_session_00_was_read: the reader made room; the session may go on. */
+void mtls_session_00_was_read(struct mtls_channel *channel, size_t n);
+
+/* mtls_session_break: the peer's octets can't be followed. */
+void mtls_session_break(struct mtls_session *session);
+
+static inline int mtls_session_stalls(const struct mtls_session *s)
+{
+    return s->v00 != NULL && s->in.left > 0 && s->in.channel != NULL &&
+           mtls_session_00_room(s) == 0;
+}
+
+/* --- */
+
+/* The header of a data packet; returns its size. */
+static inline size_t mtls_session_put_header(struct mtls_channel *c,
+                                             unsigned char *p, size_t len)
+{
+    if (c->session->v00 != NULL)
+        return mtls_session_00_put_header(c, p, len);
+    return mtls_wire_put_data_header(p, MTLS_DATA_HEADER_SIZE,
+                                     mtls_channel_id(c), (uint32_t)len);
+}
+
+/* mtls_session_say_data tells the message hook of a data packet. */
+static inline void mtls_session_say_data(struct mtls_session *s,
+                                         const unsigned char *p, size_t head,
+                                         size_t len)
+{
+    if (s->hooks.message == NULL)
+        return;
+    mtls_session_say_sent(s, s->v00 != NULL ? MTLS_FRAME_HEAD : MTLS_PLAINTEXT,
+                          p, head);
+    mtls_session_say_sent(s, MTLS_DATA_OCTETS, p + head, len);
+}
 
 static inline uint64_t mtls_session_memory_left(const struct mtls_session *s)
 {

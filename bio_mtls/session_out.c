@@ -25,14 +25,12 @@ static void fill_packet(struct mtls_channel *c, unsigned char *p,
                         const void *data, size_t len)
 {
     struct mtls_session *s = c->session;
+    size_t head = mtls_session_put_header(c, p, len);
 
-    mtls_wire_put_data_header(p, MTLS_DATA_HEADER_SIZE, mtls_channel_id(c),
-                              (uint32_t)len);
-    memcpy(p + MTLS_DATA_HEADER_SIZE, data, len);
-    mtls_records_filled(&s->out, MTLS_DATA_HEADER_SIZE + len);
+    memcpy(p + head, data, len);
+    mtls_records_filled(&s->out, head + len);
     count_data(c, len);
-    mtls_session_say_sent(s, MTLS_PLAINTEXT, p, MTLS_DATA_HEADER_SIZE);
-    mtls_session_say_sent(s, MTLS_DATA_OCTETS, p + MTLS_DATA_HEADER_SIZE, len);
+    mtls_session_say_data(s, p, head, len);
 }
 
 /* One packet; returns its data's octets, 0 when there is no room. */
@@ -150,18 +148,18 @@ void mtls_session_wrote(struct mtls_channel *c, size_t n)
 /* A short one is copied behind what is there; a long one goes as it is. */
 static void queue_draft(struct mtls_session *s, struct mtls_record *draft)
 {
-    size_t room;
+    size_t room, n = draft->end - draft->start;
     unsigned char *p;
 
-    p = draft->end > MTLS_RECORD_SIZE / 4
+    p = n > MTLS_RECORD_SIZE / 4
             ? NULL
-            : mtls_records_room(&s->out, draft->end, MTLS_QUEUE_DATA, &room);
+            : mtls_records_room(&s->out, n, MTLS_QUEUE_DATA, &room);
     if (p == NULL) {
         mtls_records_add(&s->out, draft);
         return;
     }
-    memcpy(p, draft->data, draft->end);
-    mtls_records_filled(&s->out, draft->end);
+    memcpy(p, draft->data + draft->start, n);
+    mtls_records_filled(&s->out, n);
     mtls_records_give_back(&s->out, draft);
 }
 
@@ -177,6 +175,19 @@ static void uncount_draft(struct mtls_channel *c)
     s->draft_octets -= c->draft->end;
 }
 
+/* Right in front of the data; that of mtls-00 is shorter than its room. */
+static void fill_header(struct mtls_channel *c, struct mtls_record *draft)
+{
+    struct mtls_session *s = c->session;
+    size_t len = draft->end - MTLS_DATA_HEADER_SIZE;
+
+    draft->start =
+        s->v00 == NULL ? 0 : MTLS_DATA_HEADER_SIZE - MTLS_FRAME_HEADER;
+    mtls_session_put_header(c, draft->data + draft->start, len);
+    mtls_session_say_data(s, draft->data + draft->start,
+                          MTLS_DATA_HEADER_SIZE - draft->start, len);
+}
+
 void mtls_session_flush_draft(struct mtls_channel *c)
 {
     struct mtls_session *s = c->session;
@@ -186,14 +197,7 @@ void mtls_session_flush_draft(struct mtls_channel *c)
         return;
     uncount_draft(c);
     c->draft = NULL;
-    mtls_wire_put_data_header(draft->data, MTLS_DATA_HEADER_SIZE,
-                              mtls_channel_id(c),
-                              draft->end - MTLS_DATA_HEADER_SIZE);
-    mtls_session_say_sent(s, MTLS_PLAINTEXT, draft->data,
-                          MTLS_DATA_HEADER_SIZE);
-    mtls_session_say_sent(s, MTLS_DATA_OCTETS,
-                          draft->data + MTLS_DATA_HEADER_SIZE,
-                          draft->end - MTLS_DATA_HEADER_SIZE);
+    fill_header(c, draft);
     queue_draft(s, draft);
 }
 

@@ -128,9 +128,10 @@ int mtls_session_emit(struct mtls_channel *c)
             return 0;
         if (owed == MTLS_OWE_ACK)
             mtls_session_grow(c);
-        n = put_owed(c, owed, p, room);
+        n = s->v00 != NULL ? mtls_session_00_put_owed(c, owed, p, room)
+                           : put_owed(c, owed, p, room);
         mtls_records_filled(&s->out, n);
-        mtls_session_say_sent(s, p[0], p, n);
+        mtls_session_say_sent(s, s->v00 != NULL ? MTLS_FRAME_HEAD : p[0], p, n);
         was_sent(c, owed);
     }
     return 1;
@@ -166,13 +167,15 @@ static int emit_answers(struct mtls_session *s)
 
         if (p == NULL)
             return 0;
-        if (answer->type == MTLS_ECHEC)
+        if (s->v00 != NULL)
+            n = mtls_session_00_put_answer(s, answer->id, p, room);
+        else if (answer->type == MTLS_ECHEC)
             n = put_echec((uint16_t)answer->id, refusals[answer->word], p,
                           room);
         else
             n = mtls_wire_put_close(p, room, answer->type, answer->id);
         mtls_records_filled(&s->out, n);
-        mtls_session_say_sent(s, p[0], p, n);
+        mtls_session_say_sent(s, s->v00 != NULL ? MTLS_FRAME_HEAD : p[0], p, n);
         s->stats.packets_out++;
         s->answers_first = (s->answers_first + 1) % MTLS_ANSWERS;
         s->answers_count--;

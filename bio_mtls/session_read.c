@@ -64,6 +64,10 @@ void mtls_session_was_read(struct mtls_channel *c, size_t n)
     struct mtls_session *s = c->session;
     int dry;
 
+    if (s->v00 != NULL && mtls_channel_receives(c)) {
+        mtls_session_00_was_read(c, n);
+        return;
+    }
     mtls_flow_rx_read(&c->in, (uint32_t)n);
     dry = c->buffer.length == 0 && (uint32_t)c->data_in == c->spent_at;
     if (dry)
@@ -104,6 +108,8 @@ size_t mtls_session_read(struct mtls_channel *c, void *data, size_t len)
 
 int mtls_session_stuck(struct mtls_channel *c)
 {
+    if (c->session->v00 != NULL)
+        return c->buffer.length >= c->in.window;
     if (c->in.granted != 0 || c->buffer.length == 0 ||
         (c->owed & MTLS_OWE_ACK) || !mtls_channel_receives(c))
         return 0;
