@@ -8,6 +8,7 @@
 #include "channel_dgram.h"
 
 #include "err.h"
+#include "session_00.h"
 
 #include <limits.h>
 
@@ -28,7 +29,9 @@ struct mtls_mux *mtls_bio_mux(BIO *filter)
 
 static struct mtls_channel *make_default(struct mtls_mux *mux)
 {
-    const struct mtls_address own = {"default", 7, 0}, none = {"0.0.0.0", 7, 0};
+    const struct mtls_address none = {"0.0.0.0", 7, 0};
+    const struct mtls_address own = {"default", 7,
+                                     mtls_session_default_port(mux->session)};
     struct mtls_channel *c = mtls_channel_new(mux->session, mux->filter);
 
     if (c == NULL || !mtls_channel_set_names(c, &own, &none)) {
@@ -188,7 +191,11 @@ static long process(const struct mtls_io *io, long octets)
                        : MTLS_R_TRANSPORT_FAILED);
         return -1;
     }
-    mtls_io_retry_read(io);
+    if (mux->in_stalled)
+        mtls_io_retry_stalled(io);
+    else
+        mtls_io_retry_read(io);
+    mux->reads_again = 0;
     return mux->in_more ? 2 : 1;
 }
 
@@ -232,6 +239,16 @@ static long set_role(struct mtls_mux *mux, long role)
     return 1;
 }
 
+static long set_version(struct mtls_mux *mux, long version)
+{
+    if (version != MTLS_VERSION_05 && version != MTLS_VERSION_00) {
+        MTLS_raise(MTLS_R_INVALID_VALUE);
+        return 0;
+    }
+    mux->otherwise_00 = version == MTLS_VERSION_00;
+    return 1;
+}
+
 static long set_default_mode(struct mtls_mux *mux, long mode)
 {
     if (mode != MTLS_DEFAULT_CHANNEL_AUTO && mode != MTLS_DEFAULT_CHANNEL_OFF) {
@@ -255,6 +272,10 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
         return set_cork(io, num);
     case BIO_CTRL_MTLS_SET_ROLE:
         return set_role(io->mux, num);
+    case BIO_CTRL_MTLS_SET_VERSION:
+        return set_version(io->mux, num);
+    case BIO_CTRL_MTLS_GET_VERSION:
+        return mtls_mux_version(io->mux);
     case BIO_CTRL_MTLS_GET_COUNTERS:
         return mtls_bio_session_counters(io->mux, num, ptr);
     case BIO_CTRL_MTLS_GET_LIMITS:

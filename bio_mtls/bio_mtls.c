@@ -88,6 +88,9 @@ BIO *BIO_mtls_next_ready(BIO *mtls, int *events)
         b = c->app;
     } else {
         mux->ready_told = 0;
+        if (mux->reads_again) /* since BIO_mtls_process() has said not to */
+            BIO_set_flags(mtls, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
+        mux->reads_again = 0;
     }
     mtls_mux_unlock(mux);
     *events = (int)what;

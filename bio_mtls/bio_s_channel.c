@@ -8,6 +8,7 @@
 #include "channel_dgram.h"
 
 #include "err.h"
+#include "session_00.h"
 
 #include <string.h>
 
@@ -226,7 +227,7 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
     case BIO_CTRL_MTLS_WAS_RESET:
         return c->rx == MTLS_RX_CUT;
     case BIO_CTRL_MTLS_GET_CHANNEL_ID:
-        return c->named ? (long)mtls_channel_id(c) : -1;
+        return c->named ? (long)mtls_session_id(c) : -1;
     case BIO_CTRL_MTLS_SET_SOURCE:
         return ptr == NULL ? 0 : mtls_io_set_source(c, ptr);
     case BIO_CTRL_MTLS_GET_SOURCE:

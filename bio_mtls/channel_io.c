@@ -7,6 +7,7 @@
 
 #include "channel_dgram.h"
 #include "err.h"
+#include "session_00.h"
 
 #include <string.h>
 
@@ -43,6 +44,12 @@ int mtls_io_retry_read(const struct mtls_io *io)
     int write = io->mux->out_blocked || io->mux->in_wants_write;
 
     retry_call(io, BIO_FLAGS_READ | (write ? BIO_FLAGS_WRITE : 0), 0);
+    return -1;
+}
+
+int mtls_io_retry_stalled(const struct mtls_io *io)
+{
+    retry_call(io, io->mux->out_blocked ? BIO_FLAGS_WRITE : 0, 0);
     return -1;
 }
 
@@ -126,11 +133,13 @@ static void send_before_waiting(const struct mtls_io *io)
         mtls_mux_send(io->mux);
 }
 
-/* After a read: credit to be returned. */
+/* After a read: credit to be returned, or a session that goes on. */
 static void send_owed(const struct mtls_io *io)
 {
     if (io->channel->owed != 0)
         send_now(io);
+    if (io->mux->resumed)
+        mtls_mux_resume(io->mux);
 }
 
 /*
@@ -173,11 +182,14 @@ static int open_step(const struct mtls_io *io)
     switch (c->life) {
     case MTLS_NEW:
         if (!(c->app_flags & MTLS_IO_SOURCE_SET) &&
+            !mtls_session_is_00(io->mux->session) &&
             !mtls_io_own_source(io->mux, c))
             return -1;
         reason = mtls_session_open(c);
         if (reason != 0)
             return fail(io, reason);
+        if (c->life == MTLS_OPEN) /* mtls-00: nobody answers */
+            return 1;
         send_now(io);
         return 0;
     case MTLS_ASKED:
@@ -238,6 +250,8 @@ int mtls_io_open(const struct mtls_io *io)
     /* Opened, but perhaps over by now. */
     if (c->tx_reason != 0 && c->rx == MTLS_RX_FAILED)
         return fail(io, c->rx_reason);
+    if (c->owed != 0) /* mtls-00: the frame that opens it */
+        send_now(io);
     return 1;
 }
 

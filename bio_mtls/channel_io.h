@@ -59,9 +59,11 @@ int mtls_io_blocks(const struct mtls_mux *mux,
 /* mtls_io_ready does the handshake below: 1, or -1 with flags or an error. */
 int mtls_io_ready(const struct mtls_io *io);
 
-/* Retry flags, for: no Request waits; input; whatever the BIO below wants. */
+/* Retry flags, for: no Request waits; input; a reader that makes room;
+ * whatever the BIO below wants. */
 void mtls_io_retry_accept(BIO *b);
 int mtls_io_retry_read(const struct mtls_io *io);
+int mtls_io_retry_stalled(const struct mtls_io *io);
 int mtls_io_retry_next(const struct mtls_io *io);
 
 /* mtls_io_set_destination parses |host_port|, as BIO_s_connect does, of which

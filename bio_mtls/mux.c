@@ -40,6 +40,8 @@ static void on_changed(void *app, struct mtls_channel *channel)
 {
     struct mtls_mux *mux = app;
 
+    if (mux->in_stalled)
+        mtls_mux_note_room(mux);
     mtls_mux_wake(mux, channel);
     if (mux->ready_cb != NULL && mux->filter != NULL && !mux->ready_told) {
         mux->ready_told = 1;
@@ -76,6 +78,7 @@ struct mtls_mux *mtls_mux_new(const struct mtls_mux *like)
         config = *mtls_session_config(like->session);
         mux->misconfigured = like->misconfigured;
         mux->role = like->role;
+        mux->otherwise_00 = like->otherwise_00;
         mux->default_mode = like->default_mode;
         mux->corked = like->corked;
         mux->msg_cb = like->msg_cb;
@@ -317,6 +320,8 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
         adopt_fd(mux); /* BIO_s_connect has it only now */
         if (r > 0) {
             learn_role(mux);
+            if (!mtls_mux_choose_version(mux))
+                return -1;
             if (mux->dgram == NULL) /* two transports are polled for */
                 mtls_mux_adopt_channel(mux);
             mtls_mux_tls_tune(mux);

@@ -46,10 +46,14 @@ struct mtls_mux {
     ino_t ino;
     struct mtls_channel *under; /* another session's, that this one waits on */
     int role;                   /* MTLS_ROLE_ as set, 0 not set */
+    int otherwise_00;           /* mtls-00, where nothing was negotiated */
     int corked;
 
     int out_blocked;    /* the transport takes no more for now */
     int in_more;        /* the transport may have more at once */
+    int in_stalled;     /* mtls-00: a reader has to make room first (Q10) */
+    int resumed;        /* one has, and nobody has looked since */
+    int reads_again;    /* so that the filter is to say so */
     int in_wants_write; /* reading needs the transport to take octets */
     uint64_t flushed;   /* octets that nothing below holds back any more */
     int write_failed;
@@ -133,6 +137,23 @@ void mtls_mux_trace(struct mtls_mux *mux);
 SSL *mtls_mux_ssl(struct mtls_mux *mux);
 
 uint64_t mtls_mux_now(void);
+
+/* --- the version (mux_00.c) --- */
+
+/*
+ * mtls_mux_choose_version: ALPN, the extension data_multiplexing, or else what
+ * is configured says which version is spoken. 0, with an error: out of memory.
+ */
+int mtls_mux_choose_version(struct mtls_mux *mux);
+long mtls_mux_version(const struct mtls_mux *mux); /* MTLS_VERSION_, -1 */
+
+/*
+ * Of mtls-00: note_stall when nothing was taken, note_room when the session
+ * says that something changed; mtls_mux_resume then receives what it can.
+ */
+void mtls_mux_note_stall(struct mtls_mux *mux);
+void mtls_mux_note_room(struct mtls_mux *mux);
+void mtls_mux_resume(struct mtls_mux *mux);
 
 /* --- what is asked of the TLS below (mux_tls.c) --- */
 

@@ -184,6 +184,7 @@ static int receive_some(struct mtls_mux *mux, size_t *taken)
     if (p == NULL && mtls_session_ended(s))
         return 0;
     if (p == NULL) { /* answers go first */
+        mtls_mux_note_stall(mux);
         mtls_mux_send(mux);
         return !mux->out_blocked && mtls_session_can_receive(s);
     }

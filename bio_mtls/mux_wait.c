@@ -43,7 +43,7 @@ int mtls_mux_fd(struct mtls_mux *mux)
 
 int mtls_mux_poll_events(const struct mtls_mux *mux)
 {
-    int events = POLLIN;
+    int events = mux->in_stalled ? 0 : POLLIN;
 
     if (!mux->up) {
         events = BIO_should_read(mux->next) ? POLLIN : 0;
@@ -153,7 +153,8 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w, int reader)
     int in_more = mux->up && mux->in_more, ready = 1, timeout;
     int events = mtls_mux_poll_events(mux);
     struct pollfd fds[3] = {
-        {.fd = mtls_mux_fd(mux), .events = (short)events},
+        /* Polled for no event, it would still report errors, over and over. */
+        {.fd = events != 0 ? mtls_mux_fd(mux) : -1, .events = (short)events},
         {.fd = mux->wake_fd, .events = POLLIN},
         {.fd = -1}, /* passed over by poll() */
     };

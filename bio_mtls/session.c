@@ -263,8 +263,11 @@ void mtls_session_settle(struct mtls_channel *c)
     if (gone)
         mtls_buffer_clear(&c->buffer, &s->pool);
     if (!mtls_channel_receives(c)) {
-        if (s->in.channel == c)
+        if (s->in.channel == c) {
             s->in.channel = NULL; /* the rest of its packet is skipped */
+            if (s->v00 != NULL && s->hooks.changed != NULL)
+                s->hooks.changed(s->app, NULL); /* it may have stalled us */
+        }
         s->stats.window_memory -= mtls_flow_rx_close(&c->in);
     }
     if (gone) /* what waited, too, and its memory is free */

@@ -194,6 +194,14 @@ size_t mtls_session_00_room(const struct mtls_session *s)
                : c->in.window - c->buffer.length;
 }
 
+unsigned char *mtls_session_00_data_room(struct mtls_session *s, size_t *room)
+{
+    struct mtls_channel *c = s->in.channel;
+
+    return mtls_buffer_room(&c->buffer, &s->pool, mtls_session_00_room(s),
+                            c->in.window, room);
+}
+
 void mtls_session_00_was_read(struct mtls_channel *c, size_t n)
 {
     struct mtls_session *s = c->session;

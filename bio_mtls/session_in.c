@@ -309,9 +309,11 @@ static unsigned char *data_room(struct mtls_session *s, size_t *room)
         *room = in->left < in->lent_left ? in->left : in->lent_left;
         return in->lent;
     }
-    p = mtls_buffer_room(&c->buffer, &s->pool,
-                         s->v00 == NULL ? in->left : mtls_session_00_room(s),
-                         c->in.window, room);
+    if (s->v00 != NULL)
+        p = mtls_session_00_data_room(s, room);
+    else
+        p = mtls_buffer_room(&c->buffer, &s->pool, in->left, c->in.window,
+                             room);
     if (p == NULL) {
         mtls_channel_fail(c, MTLS_R_RESOURCE_SHORTAGE);
         mtls_session_settle(c);
@@ -331,13 +333,17 @@ static void skip(struct mtls_session *s, size_t n)
 
 /* --- the parser --- */
 
-static void parse_body(struct mtls_session *s)
+/* 0: a reader has to make room first. */
+static int parse_body(struct mtls_session *s)
 {
     struct mtls_input *in = &s->in;
     size_t n = in->end - in->start, room;
     const unsigned char *from = in->staging + in->start;
-    unsigned char *to = in->channel != NULL ? data_room(s, &room) : NULL;
+    unsigned char *to;
 
+    if (mtls_session_stalls(s))
+        return 0;
+    to = in->channel != NULL ? data_room(s, &room) : NULL;
     if (n > in->left)
         n = in->left;
     if (to != NULL && n > room)
@@ -346,10 +352,11 @@ static void parse_body(struct mtls_session *s)
     in->start += (uint32_t)n;
     if (to == NULL) {
         skip(s, n);
-        return;
+        return 1;
     }
     memcpy(to, from, n);
     on_data(s, to, n);
+    return 1;
 }
 
 static int dispatch(struct mtls_session *s, const unsigned char *p, size_t have,
@@ -428,11 +435,7 @@ static void parse(struct mtls_session *s)
 
     while (!s->ended && in->start < in->end &&
            s->answers_count < MTLS_ANSWERS) {
-        if (mtls_session_stalls(s))
-            break;
-        if (in->left > 0)
-            parse_body(s);
-        else if (!parse_head(s))
+        if (in->left > 0 ? !parse_body(s) : !parse_head(s))
             break;
     }
     if (in->start == in->end)

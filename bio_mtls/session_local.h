@@ -220,6 +220,10 @@ int mtls_session_00_head(struct mtls_session *session);
 /* mtls_session_00_room: how much of the frame's data can be stored now. */
 size_t mtls_session_00_room(const struct mtls_session *session);
 
+/* mtls_session_00_data_room lends that, or a part of it. */
+unsigned char *mtls_session_00_data_room(struct mtls_session *session,
+                                         size_t *room);
+
 /* mtls_session_00_was_read: the reader made room; the session may go on. */
 void mtls_session_00_was_read(struct mtls_channel *channel, size_t n);
 

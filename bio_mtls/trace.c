@@ -146,6 +146,10 @@ void BIO_mtls_trace(int write_p, int type, const void *buf, size_t len,
     struct mtls_head head;
 
     (void)mtls;
+    if (out != NULL && type == MTLS_MSG_FRAME) {
+        mtls_trace_frame(write_p, buf, len, out);
+        return;
+    }
     if (out == NULL || type == MTLS_MSG_DATA ||
         mtls_wire_head(buf, len, &head) != MTLS_WIRE_DONE)
         return;

@@ -13,4 +13,8 @@
  * terminal would act on. */
 void mtls_trace_text(BIO *out, const char *text, size_t len);
 
+/* mtls_trace_frame prints the header of an mtls-00 frame. */
+void mtls_trace_frame(int write_p, const unsigned char *p, size_t len,
+                      BIO *out);
+
 #endif

@@ -3,9 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* mtls-00 in words: the extension. */
+/* mtls-00 in words: the extension, and frames. */
 #include "ext00.h"
 #include "trace.h"
+#include "wire00.h"
 
 #include <mtls/mtls_ext.h>
 
@@ -32,4 +33,14 @@ void MTLS_ext_trace(int write_p, const void *data, size_t len, SSL *ssl,
         between = ", ";
     }
     BIO_puts(out, "\n");
+}
+
+void mtls_trace_frame(int write_p, const unsigned char *p, size_t len, BIO *out)
+{
+    struct mtls_frame frame;
+
+    if (mtls_wire00_get(p, len, &frame))
+        BIO_printf(out, "%s mtls-00 frame [length %u] port %u to %u%s\n",
+                   write_p ? ">>>" : "<<<", frame.length, frame.source,
+                   frame.destination, frame.length == 0 ? ", empty" : "");
 }

@@ -124,6 +124,8 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 #define BIO_CTRL_MTLS_GET_ERROR_TEXT      (BIO_CTRL_MTLS_BASE + 21)
 #define BIO_CTRL_MTLS_GET_LIMITS          (BIO_CTRL_MTLS_BASE + 22)
 #define BIO_CTRL_MTLS_GET_ADDRESS         (BIO_CTRL_MTLS_BASE + 23)
+#define BIO_CTRL_MTLS_SET_VERSION         (BIO_CTRL_MTLS_BASE + 24)
+#define BIO_CTRL_MTLS_GET_VERSION         (BIO_CTRL_MTLS_BASE + 25)
 /* clang-format on */
 
 /*
@@ -200,6 +202,19 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 #define MTLS_ROLE_SERVER 2
 #define BIO_mtls_set_role(m, role) \
     BIO_ctrl((m), BIO_CTRL_MTLS_SET_ROLE, (role), NULL)
+
+/*
+ * A session speaks draft 05 where ALPN chose "mtls", mtls-00 where the
+ * extension data_multiplexing was agreed on (mtls_ext.h), and else what is set
+ * here: MTLS_VERSION_05 is the default; in MTLS_VERSION_00 any port may then
+ * be used. BIO_mtls_get_version() tells which it is; -1 before the handshake.
+ */
+#define MTLS_VERSION_00 0
+#define MTLS_VERSION_05 5
+#define BIO_mtls_set_version(m, version) \
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_VERSION, (version), NULL)
+#define BIO_mtls_get_version(m) \
+    BIO_ctrl((m), BIO_CTRL_MTLS_GET_VERSION, 0, NULL)
 
 /* --- a channel ----------------------------------------------------------- */
 
@@ -296,10 +311,12 @@ typedef struct mtls_limits_st {
  * The message callback, in the manner of SSL_set_msg_callback(): |write_p| is
  * 1 for what is sent; |type| the packet type 1..255 and |buf| the packet; for
  * MTLSPlaintext |buf| is its header alone, and the data follows as
- * MTLS_MSG_DATA, in one piece or more. Called with the session locked: it must
- * not use it.
+ * MTLS_MSG_DATA, in one piece or more. The header of an mtls-00 frame, which
+ * has no type, is MTLS_MSG_FRAME. Called with the session locked: it must not
+ * use it.
  */
 #define MTLS_MSG_DATA 0x100
+#define MTLS_MSG_FRAME 0x101
 typedef void (*MTLS_msg_cb)(int write_p, int type, const void *buf, size_t len,
                             BIO *mtls, void *arg);
 int BIO_mtls_set_msg_callback(BIO *mtls, MTLS_msg_cb cb, void *arg);
