@@ -105,6 +105,8 @@ static uint64_t window_of(const struct mtls_channel *c)
 {
     if (c->datagrams) /* each with its length */
         core_must(c->buffer.length <= c->in.window + 2);
+    else if (c->session->v00 != NULL) /* nothing is granted there */
+        core_must(c->buffer.length <= c->in.window);
     else
         core_must(c->buffer.length <= mtls_flow_rx_waiting(&c->in));
     core_must((uint64_t)c->in.granted + c->in.freed <= c->in.window);
