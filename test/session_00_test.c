@@ -354,10 +354,8 @@ START_TEST(W7_a_full_buffer_stalls_the_session_and_reading_resumes_it)
     ck_assert_int_gt(link.server.changes, changes);
     ck_assert(!mtls_session_stalled(server));
     for (size_t got = 10; got < 15 * WINDOW;) {
-        size_t left = 6 + 15 * WINDOW - taken;
-
         mtls_session_recv_buf(server, &room); /* what is there already */
-        taken += core_say_octets(&link, text + sizeof(text) - 1 - left, left);
+        taken += core_say_octets(&link, "", 0);
         ck_assert_uint_le(a->buffer.length, WINDOW);
         ck_assert_uint_ge(a->buffer.length, 1);
         got += core_discard(a);
