@@ -41,7 +41,7 @@ int mtls_mux_choose_version(struct mtls_mux *mux)
     const MTLS_APPLICATION *apps = NULL;
     size_t n = ssl == NULL ? 0 : MTLS_ext_get0_agreed(ssl, &apps);
 
-    if (ssl != NULL && alpn_is_mtls(ssl))
+    if (mux->dgram != NULL || (ssl != NULL && alpn_is_mtls(ssl)))
         return 1;
     if (n == 0 && !mux->otherwise_00)
         return 1;
