@@ -4,6 +4,7 @@
  */
 
 #include "link.h"
+#include "mtls00.h"
 #include "tell.h"
 #include "tls_conf.h"
 
@@ -195,7 +196,8 @@ static void handshake(struct link *k)
     if (ok) {
         k->state = LINK_OPEN;
         tell_session_open(k);
-        k->ops->opened(k);
+        if (mtls00_opened(k))
+            k->ops->opened(k);
         return;
     }
     if (BIO_should_retry(k->m)) {

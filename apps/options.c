@@ -293,6 +293,7 @@ void options_free(struct options *o)
     free(o->allow.at);
     free(o->allow_listen.at);
     free(o->providers.at);
+    free(o->apps.at);
     free(o->conf.at);
     free(o->words.at);
     free(o->operands.at);

@@ -30,6 +30,9 @@ struct options {
     struct strings allow_listen;
     int echo;
     int tlsmux;
+    /* mtls-00 */
+    int mtls00, app_everything, no_fallback;
+    struct strings apps;
     /* TLS */
     const char *ca_file, *ca_path;
     const char *cert, *key, *pass;

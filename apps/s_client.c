@@ -9,6 +9,7 @@
 #include "forward.h"
 #include "link.h"
 #include "listen.h"
+#include "mtls00.h"
 #include "proxy.h"
 #include "remote.h"
 #include "report.h"
@@ -70,8 +71,9 @@ static const struct option options_client[] = {
 };
 /* clang-format on */
 
-static const struct option *const tables[] = {
-    options_client, options_tls, options_session, options_output, NULL};
+static const struct option *const tables[] = {options_client, options_mtls00,
+                                              options_tls,    options_session,
+                                              options_output, NULL};
 
 struct client;
 
@@ -450,6 +452,9 @@ static int read_doors(struct client *c)
             return options_complain(o->command, text,
                                     socks ? ": not [BIND:]PORT"
                                           : ": not [BIND:]PORT:HOST:HPORT");
+        if (!socks &&
+            !mtls00_check_destination(o, text, c->doors[i].spec.destination))
+            return 0;
     }
     return c->doors != NULL;
 }
@@ -494,6 +499,9 @@ static int check(struct client *c)
     if (o->tlsmux && o->stdio == NULL && !has_ports(o))
         return options_complain(o->command, "-tlsmux",
                                 ": -L, -D or -W is needed");
+    if (!mtls00_check_options(o) ||
+        (o->stdio != NULL && !mtls00_check_destination(o, "-W", destination)))
+        return 0;
     if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";
     return read_doors(c) && read_wishes(c);

@@ -10,6 +10,7 @@
 #include "echo.h"
 #include "link.h"
 #include "listen.h"
+#include "mtls00.h"
 #include "remote.h"
 #include "report.h"
 #include "request.h"
@@ -59,8 +60,9 @@ static const struct option options_server[] = {
 };
 /* clang-format on */
 
-static const struct option *const tables[] = {
-    options_server, options_tls, options_session, options_output, NULL};
+static const struct option *const tables[] = {options_server, options_mtls00,
+                                              options_tls,    options_session,
+                                              options_output, NULL};
 
 struct server {
     struct app app;
@@ -205,7 +207,7 @@ static int check(struct server *s, struct endpoint *where)
         return options_complain(s->o.command, "-accept", ": not [HOST:]PORT");
     if (s->o.cert == NULL)
         return options_complain(s->o.command, "-cert", ": it is needed");
-    if (!options_tlsmux(&s->o))
+    if (!options_tlsmux(&s->o) || !mtls00_check_options(&s->o))
         return 0;
     return make_rules(s, &s->o.allow, "-allow", &s->allow) &&
            (s->o.allow_listen.n == 0 ||

@@ -262,13 +262,16 @@ void tell_trace_end(void)
     trace_out = NULL;
 }
 
+BIO *tell_trace_out(const struct options *o)
+{
+    if (trace_out == NULL && (o->msg || o->debug))
+        trace_out = BIO_new_fp(stderr, BIO_NOCLOSE);
+    return trace_out;
+}
+
 void tell_trace(BIO *m, const struct options *o)
 {
-    if (!o->msg && !o->debug)
-        return;
-    if (trace_out == NULL)
-        trace_out = BIO_new_fp(stderr, BIO_NOCLOSE);
-    if (trace_out != NULL)
+    if (tell_trace_out(o) != NULL)
         BIO_mtls_set_msg_callback(m, o->debug ? show_packet : BIO_mtls_trace,
                                   trace_out);
 }

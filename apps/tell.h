@@ -28,6 +28,9 @@ void tell_table(const struct link *k);
 /* tell_trace makes -msg and -debug show the packets of |m|. */
 void tell_trace(BIO *m, const struct options *o);
 
+/* tell_trace_out is where to, or NULL. */
+BIO *tell_trace_out(const struct options *o);
+
 /* tell_trace_end frees what tell_trace() has made. */
 void tell_trace_end(void);
 

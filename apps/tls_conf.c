@@ -7,6 +7,7 @@
 
 #include "addr.h"
 #include "configured.h"
+#include "mtls00.h"
 #include "report.h"
 
 #include <errno.h>
@@ -143,10 +144,12 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
  */
 
 /* "a,b" to the wire form: each name behind its length. */
-static int set_alpn(struct conf *conf, const char *list)
+static int set_alpn(struct conf *conf, const struct options *o)
 {
-    if (list == NULL)
-        list = "mtls";
+    const char *list = o->alpn;
+
+    if (list == NULL) /* a client that asks for mtls-00 must not say 05 */
+        list = o->mtls00 && o->connect != NULL ? "" : "mtls";
     while (*list != '\0') {
         size_t n = strcspn(list, ",");
 
@@ -312,7 +315,7 @@ static int set_files(SSL_CTX *ctx, struct conf *conf, const struct options *o)
     }
     if (o->state)
         SSL_CTX_set_info_callback(ctx, on_state);
-    if (!set_alpn(conf, o->alpn)) {
+    if (!set_alpn(conf, o)) {
         report_error("-alpn %s: not a list of names", o->alpn);
         return 0;
     }
@@ -346,7 +349,8 @@ SSL_CTX *tls_conf_new(const struct options *o, int server)
         return NULL;
     }
     if (!set_files(ctx, conf, o) || !tls_conf_versions(ctx, o, server) ||
-        !set_verify(ctx, o, server) || !tls_key_load(ctx, o)) {
+        !mtls00_conf(ctx, o, server) || !set_verify(ctx, o, server) ||
+        !tls_key_load(ctx, o)) {
         tls_conf_free(ctx);
         return NULL;
     }

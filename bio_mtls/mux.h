@@ -226,7 +226,7 @@ void mtls_mux_give_up_channel(struct mtls_mux *mux);
 
 /* mtls_mux_wait_below waits for that channel, without this session's lock;
  * mtls_mux_kick_below, with it, ends such a wait. */
-void mtls_mux_wait_below(struct mtls_mux *mux, int want_write);
+void mtls_mux_wait_below(struct mtls_mux *mux, int want_read, int want_write);
 void mtls_mux_kick_below(struct mtls_mux *mux);
 
 int mtls_mux_fd(struct mtls_mux *mux);

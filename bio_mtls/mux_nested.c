@@ -47,21 +47,24 @@ void mtls_mux_give_up_channel(struct mtls_mux *mux)
 }
 
 static int worth_a_try(const struct mtls_mux *outer,
-                       const struct mtls_channel *c, int want_write)
+                       const struct mtls_channel *c, int want_read,
+                       int want_write)
 {
-    if (c->kicked || c->buffer.length != 0 || c->rx != MTLS_RX_OPEN)
+    if (c->kicked)
+        return 1;
+    if (want_read && (c->buffer.length != 0 || c->rx != MTLS_RX_OPEN))
         return 1;
     return want_write && !outer->out_blocked &&
            (mtls_session_guarantee(c) != 0 || c->tx_reason != 0);
 }
 
-void mtls_mux_wait_below(struct mtls_mux *mux, int want_write)
+void mtls_mux_wait_below(struct mtls_mux *mux, int want_read, int want_write)
 {
     struct mtls_channel *under = mux->under;
     struct mtls_mux *outer = outer_of(mux);
 
     mtls_mux_lock(outer);
-    if (!worth_a_try(outer, under, want_write))
+    if (!worth_a_try(outer, under, want_read, want_write))
         mtls_mux_wait_sent(outer, under);
     under->kicked = 0;
     mtls_mux_unlock(outer);

@@ -167,7 +167,7 @@ static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w, int reader)
     if (mux->under == NULL)
         ready = poll_descriptors(fds, in_more ? 0 : timeout);
     else if (!in_more)
-        mtls_mux_wait_below(mux, events & POLLOUT);
+        mtls_mux_wait_below(mux, events & POLLIN, events & POLLOUT);
     pthread_mutex_lock(&mux->lock);
     mux->poller = NULL;
     if (mux->up && reader && mtls_list_empty(&mux->sleepers))

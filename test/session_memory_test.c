@@ -8,6 +8,7 @@
  * reason; the session and the others go on, and nothing is lost or leaked.
  */
 #include "core_link.h"
+#include "session_00.h"
 
 #include <mtls/mtls_err.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ char *__wrap_strdup(const char *text)
 /* --- a scenario in which anything may fail --- */
 
 static struct core_link link;
+static int v00; /* whether it is mtls-00 that is spoken */
 static unsigned char big[60000];
 
 static struct mtls_channel *try_open(struct core_end *end)
@@ -154,12 +156,24 @@ static void each_is_well_or_says_why(void)
     }
 }
 
+static void release_all(void)
+{
+    for (int i = 0; i < 7; i++)
+        if (held[i] != NULL)
+            mtls_session_release(held[i]);
+}
+
 static void all_goes_on(void)
 {
     struct mtls_session_stats stats;
     struct mtls_channel *a, *b, *c;
 
     core_settle(&link);
+    /* There a stream that can't even be refused ends the session (Q11). */
+    if (v00 && mtls_session_ended(link.server.session)) {
+        release_all();
+        return;
+    }
     for (int which = 0; which < 2; which++) {
         struct core_end *end = which == 0 ? &link.client : &link.server;
 
@@ -167,9 +181,7 @@ static void all_goes_on(void)
         while ((c = mtls_session_next_asked(end->session)) != NULL)
             mtls_session_release(c);
     }
-    for (int i = 0; i < 7; i++)
-        if (held[i] != NULL)
-            mtls_session_release(held[i]);
+    release_all();
     core_settle(&link);
     core_pair(&link, &a, &b);
     core_write(a, "after all");
@@ -196,6 +208,12 @@ static int run(unsigned int from, unsigned int n)
     core_pipe_put(&link.server.out, room, sizeof(room));
     link.client.out.start = link.client.out.end;
     link.server.out.start = link.server.out.end;
+    if (v00) {
+        core_must(mtls_session_speak_00(link.client.session));
+        core_must(mtls_session_speak_00(link.server.session));
+        mtls_session_allow_all(link.client.session);
+        mtls_session_allow_all(link.server.session);
+    }
     counted = 0;
     fail_from = from;
     fail_count = n;
@@ -223,6 +241,20 @@ START_TEST(T2_some_allocations_in_a_row_fail)
     for (unsigned int row = 2; row < 30; row += 3)
         for (unsigned int n = 1; run(n, row); n++)
             ;
+}
+END_TEST
+
+START_TEST(T2_in_mtls00_too)
+{
+    v00 = 1;
+    for (unsigned int row = 1; row < 20; row += 3) {
+        unsigned int n = 1;
+
+        while (run(n, row))
+            n++;
+        ck_assert_uint_gt(n, 10);
+    }
+    v00 = 0;
 }
 END_TEST
 
@@ -326,8 +358,11 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        T2_each_allocation_fails_once, T2_some_allocations_in_a_row_fail,
-        T2_no_session_without_memory, T2_a_writer_without_memory_is_told,
+        T2_each_allocation_fails_once,
+        T2_some_allocations_in_a_row_fail,
+        T2_in_mtls00_too,
+        T2_no_session_without_memory,
+        T2_a_writer_without_memory_is_told,
         T2_a_draft_without_memory_and_nothing_to_send};
 
     return core_run("session_memory", tests, core_count(tests));
