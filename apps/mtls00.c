@@ -26,8 +26,6 @@ const struct option options_mtls00[] = {
     {"app", OPTION_LIST, AT(apps), "NAME:PORT",
      "an application to run over the session, and its port at the\n"
      "server; may be repeated; without it all of them (ALL)", 0, 0},
-    {"app_everything", OPTION_FLAG, AT(app_everything), NULL,
-     "server: once one -app is asked for, agree to all of them", 0, 0},
     {"no_fallback", OPTION_FLAG, AT(no_fallback), NULL,
      "end the handshake when there is nothing to agree on;\n"
      "else the session is one of draft 05", 0, 0},
@@ -46,9 +44,9 @@ int mtls00_check_options(const struct options *o)
                                 : o->app_everything ? "-app_everything"
                                                     : "-no_fallback",
                                 ": only with -mtls00");
-    if (o->app_everything && (o->apps.n == 0 || o->accept == NULL))
+    if (o->app_everything && o->apps.n == 0)
         return options_complain(o->command, "-app_everything",
-                                ": it is about a server's -app");
+                                ": -app is needed");
     if (o->mtls00 && o->tlsmux)
         return options_complain(o->command, "-mtls00",
                                 ": not together with -tlsmux");

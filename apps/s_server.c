@@ -46,6 +46,8 @@ static const struct option options_server[] = {
     {"tlsmux", OPTION_FLAG, AT(tlsmux), NULL,
      "speak SOCKS 5 inside TLS (draft-wong-tlsmux-00) instead of MTLS,\n"
      "for services of this machine alone", 0, 0},
+    {"app_everything", OPTION_FLAG, AT(app_everything), NULL,
+     "once a client asks for one -app, agree to all of them", 0, 0},
     {"sessions_max", OPTION_NUMBER, AT(sessions_max), "N",
      "sessions at a time (1024)", 1, 1000000},
     {"handshake_timeout", OPTION_NUMBER, AT(handshake_timeout), "S",
