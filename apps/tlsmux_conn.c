@@ -28,7 +28,7 @@ static void on_closed(uv_handle_t *handle)
 /* Freeing an SSL BIO sends close_notify: a cut must not look like an end. */
 void tlsmux_close(struct tlsmux *m, const char *why)
 {
-    if (*why != '\0' && m->state != TLSMUX_LINGERS)
+    if (*why != '\0' && m->state == TLSMUX_OPEN)
         SSL_set_quiet_shutdown(m->ssl, 1);
     tell_tlsmux_close(m, why);
     m->state = TLSMUX_OVER;

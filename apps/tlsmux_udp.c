@@ -197,16 +197,18 @@ static void look_up(struct tlsmux_udp *u, const struct endpoint *e,
     u->known = 0;
     u->name = *e;
     u->waiting = malloc(n + 1);
-    if (u->waiting != NULL)
-        u->lookup = resolve_new(&u->app->loop, e, u->rules, on_lookup, u);
-    if (u->lookup == NULL) {
-        free(u->waiting);
-        u->waiting = NULL;
+    if (u->waiting == NULL) {
         u->m->dropped++;
         return;
     }
     memcpy(u->waiting, p, n);
     u->waiting_size = n;
+    u->lookup = resolve_new(&u->app->loop, e, u->rules, on_lookup, u);
+    if (u->lookup == NULL) {
+        free(u->waiting);
+        u->waiting = NULL;
+        u->m->dropped++;
+    }
 }
 
 static void forward(struct tlsmux_udp *u, const char *p, size_t n)
