@@ -39,8 +39,9 @@ static int lock_file(struct mtls_evidence_log *log)
 
     if (log->pid != getpid()) {
         close(log->file.fd);
-        if (!mtls_evidence_file_open(&log->file))
+        if (!mtls_evidence_file_open(&log->file, 1))
             return 0;
+        log->file.end = log->file.number = 0; /* read anew */
         log->pid = getpid();
     }
     do
@@ -61,7 +62,7 @@ struct mtls_evidence_log *mtls_evidence_open(const char *path)
     pthread_mutex_init(&log->mutex, NULL);
     log->file.path = OPENSSL_strdup(path);
     log->pid = getpid();
-    ok = log->file.path != NULL && mtls_evidence_file_open(&log->file) &&
+    ok = log->file.path != NULL && mtls_evidence_file_open(&log->file, 0) &&
          lock_file(log);
     if (ok) {
         ok = mtls_evidence_file_catch_up(&log->file);

@@ -48,7 +48,7 @@ int mtls_evidence_append(struct mtls_evidence_log *log,
 const char *mtls_evidence_torn(const struct mtls_evidence_log *log,
                                uint64_t *octets);
 
-/* mtls_evidence_path: as it was opened. Lent. */
+/* mtls_evidence_path: absolute. Lent. */
 const char *mtls_evidence_path(const struct mtls_evidence_log *log);
 
 #endif

@@ -11,6 +11,7 @@
 #include <libgen.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -37,18 +38,32 @@ int mtls_evidence_digest(const void *in, size_t len,
 
 /* --- the file ------------------------------------------------------------- */
 
-int mtls_evidence_file_open(struct mtls_evidence_file *f)
+/* The folder that is worked in may be another one when it is opened again. */
+static int make_absolute(struct mtls_evidence_file *f)
 {
+    char *whole = realpath(f->path, NULL);
+
+    if (whole == NULL)
+        return mtls_evidence_raise_system(f);
+    OPENSSL_free(f->path);
+    f->path = OPENSSL_strdup(whole);
+    free(whole);
+    return f->path != NULL;
+}
+
+int mtls_evidence_file_open(struct mtls_evidence_file *f, int again)
+{
+    const int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK;
     struct stat st;
 
-    f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+    f->fd = open(f->path, again ? flags : flags | O_CREAT, 0600);
     if (f->fd < 0 || fstat(f->fd, &st) != 0)
         return mtls_evidence_raise_system(f);
     if (!S_ISREG(st.st_mode)) {
         MTLS_raise_data(MTLS_R_EVIDENCE_NOT_A_LOG, "%s", f->path);
         return 0;
     }
-    return 1;
+    return again || make_absolute(f);
 }
 
 int mtls_evidence_sync_folder(const struct mtls_evidence_file *f)

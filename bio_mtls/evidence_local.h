@@ -24,9 +24,12 @@ struct mtls_evidence_file {
     uint64_t torn_octets;
 };
 
-/* Each of these returns 1, or 0 with a reason on the queue. The file is locked
- * in all but the first. */
-int mtls_evidence_file_open(struct mtls_evidence_file *f);
+/*
+ * Each of these returns 1, or 0 with a reason on the queue. The file is locked
+ * in all but the first, which makes the path absolute, and creates the file
+ * unless it is opened |again|.
+ */
+int mtls_evidence_file_open(struct mtls_evidence_file *f, int again);
 
 /* mtls_evidence_file_catch_up reads what others have appended, writes the
  * header of an empty file, and moves a torn end aside. */

@@ -4,10 +4,10 @@
  */
 
 /*
- * The provider "mtls" of OpenSSL 3: a KDF, a STORE loader, the settings of its section in
- * openssl.cnf, and a capability that says which protocol this build speaks.
- * Providers have no place for BIO types: those are in libmtls, which has this
- * provider built in; the module is for programs that do not, and for
+ * The provider "mtls" of OpenSSL 3: a KDF, a STORE loader, the settings of its
+ * section in openssl.cnf, and a capability that says which protocol this build
+ * speaks. Providers have no place for BIO types: those are in libmtls, which
+ * has this provider built in; the module is for programs that do not, and for
  * openssl.cnf.
  */
 #include "prov.h"

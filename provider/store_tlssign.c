@@ -88,7 +88,7 @@ static int read_entry(struct store *store,
                       const unsigned char start[MTLS_EVIDENCE_START],
                       uint64_t number)
 {
-    struct mtls_evidence e;
+    struct mtls_evidence e = {0};
     unsigned char *octets = NULL;
     size_t size;
     int ok = mtls_evidence_start(start, MTLS_EVIDENCE_START, &size) ==

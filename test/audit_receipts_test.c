@@ -10,6 +10,7 @@
 #include <check.h>
 #include <mtls/mtls_audit.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,7 +32,7 @@ static struct {
 static void set_up(void)
 {
     evidence_folder();
-    strcpy(path, evidence_file("orders.log"));
+    snprintf(path, sizeof(path), "%s", evidence_file("orders.log"));
     log_ = mtls_evidence_open(path);
     ck_assert_ptr_nonnull(log_);
 }
@@ -55,7 +56,7 @@ static void on_finding(const MTLS_AUDIT_FINDING *finding, void *arg)
     if (finding->weight == MTLS_AUDIT_BAD) {
         found.bad[finding->number]++;
         if (found.text[0] == '\0')
-            strcpy(found.text, finding->text);
+            snprintf(found.text, sizeof(found.text), "%s", finding->text);
     } else if (finding->weight == MTLS_AUDIT_OPEN) {
         found.open[finding->number]++;
     }

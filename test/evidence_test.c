@@ -10,6 +10,7 @@
 
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,7 +23,7 @@ static char path[256];
 static void set_up(void)
 {
     evidence_folder();
-    strcpy(path, evidence_file("orders.log"));
+    snprintf(path, sizeof(path), "%s", evidence_file("orders.log"));
 }
 
 static struct mtls_evidence_log *must_open(void)

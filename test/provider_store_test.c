@@ -30,7 +30,7 @@ static void load(enum provider_kind kind)
     base = OSSL_PROVIDER_load(ctx, "default"); /* keys are decoded by it */
     ck_assert_ptr_nonnull(base);
     evidence_folder();
-    strcpy(path, evidence_file("orders.log"));
+    snprintf(path, sizeof(path), "%s", evidence_file("orders.log"));
 }
 
 static void unload(void)
@@ -103,6 +103,8 @@ static OSSL_STORE_CTX *store_of(const char *file)
 static const char *names(OSSL_STORE_CTX *store)
 {
     static char list[256];
+    char name[64];
+    size_t n = 0;
 
     list[0] = '\0';
     while (!OSSL_STORE_eof(store)) {
@@ -113,9 +115,8 @@ static const char *names(OSSL_STORE_CTX *store)
         ck_assert_int_eq(OSSL_STORE_INFO_get_type(info), OSSL_STORE_INFO_CERT);
         X509_NAME_get_text_by_NID(
             X509_get_subject_name(OSSL_STORE_INFO_get0_CERT(info)),
-            NID_commonName, list + strlen(list),
-            (int)(sizeof(list) - strlen(list)));
-        strcat(list, " ");
+            NID_commonName, name, sizeof(name));
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s ", name);
         OSSL_STORE_INFO_free(info);
     }
     ck_assert(!OSSL_STORE_error(store));

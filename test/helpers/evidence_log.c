@@ -13,11 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/mtls-evidence-XXXXXX";
+static char folder[64];
 
 const char *evidence_folder(void)
 {
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    snprintf(folder, sizeof(folder), "/tmp/mtls-evidence-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     return folder;
 }

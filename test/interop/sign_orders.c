@@ -88,7 +88,7 @@ static void hear(BIO *b, const char *what, int i)
 
 int main(int argc, char *argv[])
 {
-    int fds[2], n = argc == 4 ? atoi(argv[3]) : 0, status;
+    int fds[2], n = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0, status;
     BIO *b;
     pid_t pid;
 
