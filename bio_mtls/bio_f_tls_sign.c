@@ -176,7 +176,7 @@ static long wpending(BIO *b, const struct mtls_sign_filter *f)
 {
     int below = BIO_wpending(BIO_next(b));
 
-    return (long)(f->out.len - f->out.done) + (below > 0 ? below : 0);
+    return (long)mtls_sign_queued(f) + (below > 0 ? below : 0);
 }
 
 /* What must not go around the signatures. */

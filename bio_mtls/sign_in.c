@@ -53,17 +53,28 @@ static int read_octets(BIO *b, struct mtls_sign_filter *f, int *whole)
     return 1;
 }
 
-/* What is owed for this one goes first: answers don't pile up here. */
+/*
+ * What is queued goes first. If it can't we read all the same, lest two who
+ * have much to say wait for each other; but no more answers pile up than one
+ * who means well may ask for.
+ */
 static int next_message(BIO *b, struct mtls_sign_filter *f)
 {
-    int whole = f->reader.whole, r;
+    int whole = f->reader.whole, flags = 0, r;
 
-    if (mtls_sign_push(b, f) < 0)
-        return -1;
+    if (mtls_sign_push(b, f) < 0) {
+        flags = BIO_get_retry_flags(b);
+        if (flags == 0 || f->owed >= MTLS_SIGN_RECEIPTS_MAX)
+            return -1;
+        BIO_clear_retry_flags(b);
+    }
     while (!whole) {
         r = read_octets(b, f, &whole);
-        if (r <= 0)
+        if (r <= 0) {
+            if (BIO_should_retry(b))
+                BIO_set_flags(b, flags); /* either way may be the first */
             return r;
+        }
     }
     r = mtls_sign_take(b, f);
     if (r > 0)

@@ -40,7 +40,7 @@ struct mtls_sign_asked {
 /* Octets for the BIO below, kept over retries. */
 struct mtls_sign_queue {
     unsigned char *p;
-    size_t len, done;
+    size_t len, room, done;
 };
 
 struct mtls_sign_filter {
@@ -64,6 +64,9 @@ struct mtls_sign_filter {
     int said_on;
     uint64_t out_sequence;
     struct mtls_sign_queue out;
+    int refused; /* a part of |out|: it stays where it is, for TLS to retry */
+    struct mtls_sign_queue later;  /* what has come behind it */
+    unsigned int owed;             /* receipts in |later| */
     struct mtls_sign_asked *asked; /* a ring */
     unsigned int asked_room, asked_first, asked_count;
 
@@ -110,6 +113,9 @@ time_t mtls_sign_now(const struct mtls_sign_filter *f);
 
 /* mtls_sign_push sends what is queued: 1 all, -1 with retry or an error. */
 int mtls_sign_push(BIO *b, struct mtls_sign_filter *f);
+
+/* mtls_sign_queued: the octets that are. */
+size_t mtls_sign_queued(const struct mtls_sign_filter *f);
 
 /* mtls_sign_enqueue adds a message: 1, 0 no memory. */
 int mtls_sign_enqueue(struct mtls_sign_filter *f, enum mtls_sign_type type,

@@ -12,15 +12,14 @@
 
 /* --- the queue --- */
 
-int mtls_sign_push(BIO *b, struct mtls_sign_filter *f)
+static int send(BIO *b, struct mtls_sign_queue *q)
 {
-    struct mtls_sign_queue *q = &f->out;
     size_t n;
 
     while (q->done < q->len) {
         if (!BIO_write_ex(BIO_next(b), q->p + q->done, q->len - q->done, &n)) {
             BIO_copy_next_retry(b);
-            return -1;
+            return 0;
         }
         q->done += n;
     }
@@ -29,23 +28,51 @@ int mtls_sign_push(BIO *b, struct mtls_sign_filter *f)
     return 1;
 }
 
+int mtls_sign_push(BIO *b, struct mtls_sign_filter *f)
+{
+    while (f->out.len != 0) {
+        f->refused = !send(b, &f->out);
+        if (f->refused)
+            return -1;
+        f->out = f->later;
+        memset(&f->later, 0, sizeof(f->later));
+        f->owed = 0;
+    }
+    return 1;
+}
+
+size_t mtls_sign_queued(const struct mtls_sign_filter *f)
+{
+    return f->out.len - f->out.done + f->later.len;
+}
+
+static int reserve(struct mtls_sign_queue *q, size_t len)
+{
+    size_t room = 2 * q->room;
+    unsigned char *p;
+
+    if (len <= q->room - q->len)
+        return 1;
+    if (room < q->len + len)
+        room = q->len + len;
+    p = OPENSSL_realloc(q->p, room);
+    if (p == NULL)
+        return 0;
+    q->p = p;
+    q->room = room;
+    return 1;
+}
+
 int mtls_sign_enqueue(struct mtls_sign_filter *f, enum mtls_sign_type type,
                       uint8_t flags, uint16_t version, const void *data,
                       size_t len)
 {
-    struct mtls_sign_queue *q = &f->out;
+    struct mtls_sign_queue *q = f->refused ? &f->later : &f->out;
     size_t size = mtls_sign_size(len);
-    unsigned char *p = OPENSSL_malloc(q->len - q->done + size);
 
-    if (p == NULL)
+    if (!reserve(q, size))
         return 0;
-    if (q->done < q->len)
-        memcpy(p, q->p + q->done, q->len - q->done);
-    OPENSSL_free(q->p);
-    q->p = p;
-    q->len -= q->done;
-    q->done = 0;
-    mtls_sign_put(p + q->len, size, type, flags, version, data, len);
+    mtls_sign_put(q->p + q->len, size, type, flags, version, data, len);
     q->len += size;
     return 1;
 }
@@ -193,8 +220,11 @@ int mtls_sign_put_receipt(struct mtls_sign_filter *f,
         context_of(f, MTLS_SIGN_RECEIPT, s->context.sequence);
     unsigned char digest[MTLS_SIGN_DIGEST];
 
-    return EVP_Digest(s->data, s->len, digest, NULL, EVP_sha256(), NULL) &&
-           put_object(f, &context, digest, sizeof(digest));
+    if (!EVP_Digest(s->data, s->len, digest, NULL, EVP_sha256(), NULL) ||
+        !put_object(f, &context, digest, sizeof(digest)))
+        return 0;
+    f->owed += f->refused;
+    return 1;
 }
 
 /* 1; 0 an error; -1 receipts must come first. */

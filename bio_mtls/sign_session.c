@@ -33,6 +33,7 @@ void mtls_sign_forget(struct mtls_sign_filter *f)
     sk_X509_pop_free(f->chain, X509_free);
     OPENSSL_free(f->peer);
     OPENSSL_free(f->out.p);
+    OPENSSL_free(f->later.p);
     OPENSSL_free(f->asked);
     mtls_sign_reader_cleanup(&f->reader);
     X509_free(f->peer_cert);

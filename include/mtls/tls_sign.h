@@ -22,7 +22,9 @@
  * is an error, unless BIO_tls_sign_set_require() says otherwise.
  *
  * A call blocks where the BIO below does; otherwise the retry flags are those
- * of the BIO below. All lengths are in octets.
+ * of the BIO below. A read that has nothing while something is still to be sent
+ * has both BIO_should_read() and BIO_should_write(): wait for either. All
+ * lengths are in octets.
  *
  * Threads: none of its own and no lock. One thread at a time uses a filter;
  * filters on different channels of a session may be used at the same time.
