@@ -184,7 +184,8 @@ int MTLS_dtls_bind(SSL *control, SSL *datagrams)
     }
     free_binding(NULL, SSL_get_ex_data(control, binding_index), NULL, 0, 0,
                  NULL);
-    if (!SSL_set_ex_data(control, binding_index, b)) {
+    if (!SSL_set_max_proto_version(control, TLS1_2_VERSION) ||
+        !SSL_set_ex_data(control, binding_index, b)) {
         OPENSSL_clear_free(b, sizeof(*b));
         return 0;
     }

@@ -272,9 +272,9 @@ static int try_handshake(struct mtls_mux *mux, int may_wait)
     r = mtls_mux_dgram_before(mux, may_wait);
     if (r > 0)
         r = shake_below(mux, next);
+    pthread_mutex_lock(&mux->lock);
     if (r > 0)
         r = mtls_mux_dgram_after(mux);
-    pthread_mutex_lock(&mux->lock);
     mux->shaking = 0;
     mtls_mux_wake(mux, NULL);
     if (r < 0) {

@@ -21,7 +21,8 @@
 struct mtls_mux_dgram {
     BIO *bio; /* NULL until it is known */
     MTLS_DTLS_WAITING *waiting;
-    int up; /* the handshake is done */
+    atomic_int up; /* the handshake is done */
+    int bound;     /* the control connection has its key of it */
     int fd, adopted, blocking;
     int out_blocked;
     uint64_t ended_at;   /* the peer ended it, or it failed; 0: not */
@@ -199,6 +200,7 @@ static int bind_control(struct mtls_mux *mux)
 
     if (control == NULL || ssl == NULL || SSL_is_server(control))
         return 1;
+    mux->dgram->bound = 1;
     return MTLS_dtls_bind(control, ssl);
 }
 
@@ -228,6 +230,10 @@ int mtls_mux_dgram_after(struct mtls_mux *mux)
         d->bio = MTLS_dtls_waiting_take(d->waiting, mtls_mux_ssl(mux));
     if (d->bio == NULL)
         return -1;
+    if (d->bound && SSL_get_psk_identity(mtls_mux_ssl(mux)) == NULL) {
+        MTLS_raise(MTLS_R_NO_DTLS_SESSION); /* with a certificate, perhaps */
+        return -1;
+    }
     adopt(d);
     d->up = 1;
     mtls_mux_dgram_mtu(mux, 0);
@@ -292,6 +298,8 @@ static void write_out(struct mtls_mux *mux, const unsigned char *p, size_t len)
         d->out_blocked = BIO_should_retry(d->bio) != 0;
         if (!d->out_blocked)
             on_failure(mux, -1);
+        if (BIO_ctrl(d->bio, BIO_CTRL_DGRAM_MTU_EXCEEDED, 0, NULL) > 0)
+            mtls_mux_dgram_mtu(mux, 1);
         ERR_clear_error();
     }
 }

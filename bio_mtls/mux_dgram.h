@@ -6,7 +6,7 @@
 /*
  * The second transport of a session over DTLS: datagrams, beside the stream
  * below the filter. All of this does nothing where there is none, and is called
- * with the lock held, but for the two that belong to the handshake.
+ * with the lock held, but for mtls_mux_dgram_before().
  */
 #ifndef MTLS_MUX_DGRAM_H
 #define MTLS_MUX_DGRAM_H
@@ -30,8 +30,8 @@ void mtls_mux_dgram_detach(struct mtls_mux *mux);
 void mtls_mux_dgram_free(struct mtls_mux *mux);
 
 /*
- * The handshake, without the lock, by the thread that shakes: before that of
- * the BIO below, and after it. 1 done, 0 retry, -1 with an error.
+ * The handshake, by the thread that shakes: before that of the BIO below,
+ * without the lock, and after it. 1 done, 0 retry, -1 with an error.
  */
 int mtls_mux_dgram_before(struct mtls_mux *mux, int may_wait);
 int mtls_mux_dgram_after(struct mtls_mux *mux);

@@ -315,6 +315,41 @@ START_TEST(the_suite_of_the_draft_can_be_negotiated)
 }
 END_TEST
 
+/* A client whose context allows certificates does not take one for the key. */
+START_TEST(U3_a_connection_without_the_key_is_none_of_the_session)
+{
+    SSL_CTX *c = stacks_client_ctx(TLS1_2_VERSION);
+    SSL_CTX *s = stacks_server_ctx(TLS1_2_VERSION);
+    BIO *other, *mtls, *ssl_bio = BIO_new_ssl(c, 1);
+    int fds[2], r = 0;
+    SSL *server = SSL_new(s);
+
+    set_up();
+    ck_assert(dtls_ends_arrive(&ends));
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    BIO_push(ssl_bio, BIO_new_socket(fds[0], BIO_CLOSE));
+    mtls = BIO_push(BIO_new(BIO_f_mtls()), ssl_bio);
+    BIO_up_ref(ends.client_beside);
+    ck_assert_int_eq(BIO_mtls_set_datagram_bio(mtls, ends.client_beside), 1);
+    other = BIO_new_socket(fds[1], BIO_CLOSE);
+    SSL_set_bio(server, other, other);
+    for (int i = 0; i < 50 && r <= 0; i++) {
+        r = (int)BIO_do_handshake(mtls);
+        if (r <= 0 && !BIO_should_retry(mtls))
+            break;
+        SSL_accept(server);
+    }
+    ck_assert_int_le(r, 0);
+    ck_reason(MTLS_R_NO_DTLS_SESSION);
+    BIO_free_all(mtls);
+    SSL_free(server);
+    SSL_CTX_free(c);
+    SSL_CTX_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 START_TEST(the_table_has_a_bound)
 {
     struct dtls_ends more;
@@ -448,6 +483,7 @@ int main(void)
     tcase_add_test(tc, U3_anothers_name_does_not_go_with_ones_own_key);
     tcase_add_test(tc, U3_a_session_is_bound_once);
     tcase_add_test(tc, the_suite_of_the_draft_can_be_negotiated);
+    tcase_add_test(tc, U3_a_connection_without_the_key_is_none_of_the_session);
     tcase_add_test(tc, the_table_has_a_bound);
     tcase_add_test(tc, without_extended_master_secret_nothing_is_bound);
     tcase_add_test(tc, an_id_with_a_zero_octet_is_refused);
