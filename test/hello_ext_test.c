@@ -26,7 +26,7 @@ static const char *outcome(const struct hello_ctx *ctx)
     const char *result = client;
 
     hello_shake(&hello);
-    strcpy(client, hello_agreed(hello.client));
+    snprintf(client, sizeof(client), "%s", hello_agreed(hello.client));
     if (!hello.done)
         result = ERR_GET_REASON(ERR_peek_error()) ==
                          SSL_R_TLSV1_UNSUPPORTED_EXTENSION
