@@ -271,6 +271,16 @@ static const char *get_parts(CMS_ContentInfo *cms,
     return wrong;
 }
 
+/* OpenSSL takes the first certificate whose name is alike: is it this one? */
+static int signed_by(CMS_ContentInfo *cms, const X509 *signer)
+{
+    CMS_SignerInfo *si = sk_CMS_SignerInfo_value(CMS_get0_SignerInfos(cms), 0);
+    X509 *used = NULL;
+
+    CMS_SignerInfo_get0_algs(si, NULL, &used, NULL, NULL);
+    return used != NULL && X509_cmp(used, signer) == 0;
+}
+
 /* One octet more, so that data of no octets is not NULL. */
 static const char *get_data(CMS_ContentInfo *cms, struct mtls_signed *out)
 {
@@ -302,6 +312,8 @@ static const char *cms_open(const unsigned char *object, size_t len,
         CMS_verify(cms, NULL, NULL, NULL, NULL,
                    CMS_BINARY | CMS_NO_SIGNER_CERT_VERIFY) != 1)
         wrong = "its signature is wrong";
+    if (wrong == NULL && !signed_by(cms, out->signer))
+        wrong = "its signature is that of a namesake";
     if (wrong == NULL)
         wrong = get_data(cms, out);
     CMS_ContentInfo_free(cms);

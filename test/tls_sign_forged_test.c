@@ -14,6 +14,7 @@
 
 #include <openssl/cms.h>
 #include <openssl/err.h>
+#include <openssl/ess.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,6 +314,82 @@ START_TEST(G5_shapes)
 }
 END_TEST
 
+/* A certificate of another's serial number and, but for a letter, issuer. */
+static X509 *namesake(const X509 *of, EVP_PKEY *key, const char *issuer)
+{
+    X509 *cert = X509_new();
+
+    ck_assert(X509_set_serialNumber(
+        cert, (ASN1_INTEGER *)X509_get0_serialNumber(of)));
+    ck_assert(X509_set_issuer_name(cert, X509_get_issuer_name(of)));
+    if (issuer != NULL) {
+        X509_NAME *name = X509_NAME_new();
+
+        ck_assert(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                             (const unsigned char *)issuer, -1,
+                                             -1, 0));
+        ck_assert(X509_set_issuer_name(cert, name));
+        X509_NAME_free(name);
+    }
+    X509_gmtime_adj(X509_getm_notBefore(cert), -100);
+    X509_gmtime_adj(X509_getm_notAfter(cert), 1000);
+    ck_assert(X509_set_pubkey(cert, key));
+    ck_assert(X509_sign(cert, key, EVP_sha256()));
+    return cert;
+}
+
+/* The signed attributes name |who|, whoever signs. */
+static void claim(CMS_SignerInfo *si, const X509 *who)
+{
+    ESS_SIGNING_CERT_V2 *ess =
+        OSSL_ESS_signing_cert_v2_new_init(EVP_sha256(), who, NULL, 0);
+    unsigned char *der = NULL;
+    int len = i2d_ESS_SIGNING_CERT_V2(ess, &der);
+
+    ck_assert_int_gt(len, 0);
+    ck_assert(CMS_signed_add1_attr_by_NID(
+        si, NID_id_smime_aa_signingCertificateV2, V_ASN1_SEQUENCE, der, len));
+    OPENSSL_free(der);
+    ESS_SIGNING_CERT_V2_free(ess);
+}
+
+/*
+ * OpenSSL verifies with the first certificate whose issuer is alike, be it
+ * written otherwise: the key is that of somebody else than who is named.
+ */
+START_TEST(G5_namesake)
+{
+    X509 *victim = pki_server()->cert;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *same = namesake(victim, key, NULL);
+    X509 *alike = namesake(victim, key, "ROOT");
+    CMS_ContentInfo *cms =
+        CMS_sign(NULL, NULL, NULL, NULL, CMS_BINARY | CMS_PARTIAL);
+    CMS_SignerInfo *si = CMS_add1_signer(cms, same, key, EVP_sha256(),
+                                         CMS_BINARY | CMS_PARTIAL |
+                                             CMS_NOSMIMECAP | CMS_NOCERTS);
+    BIO *in = BIO_new_mem_buf("data", 4);
+    unsigned char *object = NULL;
+    struct mtls_signed s;
+    int len;
+
+    ck_assert_ptr_nonnull(si);
+    add_context(si, NONE);
+    claim(si, victim);
+    ck_assert(CMS_add1_cert(cms, victim) && CMS_add1_cert(cms, alike));
+    ck_assert(CMS_final(cms, in, NULL, CMS_BINARY));
+    len = i2d_CMS_ContentInfo(cms, &object);
+    ck_assert(!mtls_sign_open(0, object, (size_t)len, &s));
+    ck_reason(MTLS_R_BAD_SIGN);
+    OPENSSL_free(object);
+    CMS_ContentInfo_free(cms);
+    BIO_free(in);
+    X509_free(same);
+    X509_free(alike);
+    EVP_PKEY_free(key);
+}
+END_TEST
+
 #define DETACHED_TEXT (CMS_DETACHED | CMS_BINARY | CMS_STREAM)
 
 /* S/MIME whose text was touched, or that is detached, as OpenSSL writes it. */
@@ -376,6 +453,7 @@ int main(void)
     tcase_add_loop_test(one, G4_signers, 0, (int)core_count(signers));
     tcase_add_test(one, G4_at_another_time);
     tcase_add_loop_test(one, G5_shapes, 0, (int)core_count(twists));
+    tcase_add_test(one, G5_namesake);
     tcase_add_test(one, G5_smime);
     tcase_add_test(one, formats_that_are_not_there);
     suite_add_tcase(suite, one);
