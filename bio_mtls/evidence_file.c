@@ -219,6 +219,20 @@ static int start_of(const struct mtls_evidence_file *f, uint64_t at,
     return 1;
 }
 
+/* Its id is looked at first: who sent us an object with entries in it can't
+ * make us read and digest the same octets over and over. -1: an error. */
+static int is_ours(const struct mtls_evidence_file *f, uint64_t at, size_t size,
+                   struct mtls_evidence *e,
+                   unsigned char digest[MTLS_EVIDENCE_DIGEST])
+{
+    unsigned char id[MTLS_EVIDENCE_ID];
+
+    if (!mtls_evidence_file_read(f, at + MTLS_EVIDENCE_START, id, sizeof(id)))
+        return -1;
+    return memcmp(id, f->id, sizeof(id)) == 0 ? is_whole(f, at, size, e, digest)
+                                              : 0;
+}
+
 /*
  * Whether a good entry of this log begins after |at|: then what is at |at| was
  * not torn by a crash, which leaves one unfinished entry at the end.
@@ -247,7 +261,7 @@ static int entry_follows(const struct mtls_evidence_file *f, uint64_t at,
             if (!start_of(f, here, size - here, &entry))
                 return -1;
             if (entry != 0 &&
-                (answer = is_whole(f, here, entry, &e, digest)) != 0)
+                (answer = is_ours(f, here, entry, &e, digest)) != 0)
                 return answer;
         }
         at += n;

@@ -215,6 +215,32 @@ START_TEST(an_end_that_has_its_length_but_not_its_octets_is_torn)
 }
 END_TEST
 
+/* Who sends us an object full of entries, and has luck with a crash, must not
+ * have us digest it for hours. */
+START_TEST(an_end_full_of_entries_of_no_log_is_torn) /* G7 */
+{
+    static const unsigned char start[] = {'T', 'S', 'E', '1', 0, 16, 0, 0};
+    const size_t torn = 2 << 20;
+    size_t len, ends[4];
+    unsigned char *octets, *all;
+
+    set_up();
+    octets = log_of(2, &len, ends);
+    all = malloc(len + torn);
+    ck_assert_ptr_nonnull(all);
+    memcpy(all, octets, len);
+    memcpy(all + len, start, sizeof(start));
+    all[len + 5] = 96; /* more than is there */
+    for (size_t at = sizeof(start); at < torn; at += sizeof(start))
+        memcpy(all + len + at, start, sizeof(start));
+    evidence_write(path, all, len + torn);
+    mends(all + len, torn, 2);
+    free(all);
+    free(octets);
+    evidence_remove();
+}
+END_TEST
+
 START_TEST(a_header_that_was_cut_is_written_again)
 {
     size_t len, ends[4];
@@ -375,6 +401,7 @@ int main(void)
     tcase_add_test(tc, no_time_is_the_present);
     tcase_add_test(tc, a_torn_end_is_kept_aside_wherever_it_tore);
     tcase_add_test(tc, an_end_that_has_its_length_but_not_its_octets_is_torn);
+    tcase_add_test(tc, an_end_full_of_entries_of_no_log_is_torn);
     tcase_add_test(tc, a_header_that_was_cut_is_written_again);
     tcase_add_test(tc, damage_amid_a_log_is_no_torn_end);
     tcase_add_test(tc, other_files_are_refused);
