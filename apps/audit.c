@@ -26,6 +26,8 @@ static const struct option options_audit[] = {
     {"LOG", OPTION_OPERAND, AT(operands), NULL, "an evidence log", 0, 0},
     {"expect", OPTION_TEXT, AT(expect), "DIGEST",
      "an entry with this digest must be there", 0, 0},
+    {"peer", OPTION_TEXT, AT(peer), "LOG",
+     "the other end's log: what it has of our sessions", 0, 0},
     {NULL, OPTION_HEADING, 0, NULL, "Whom signers must chain to", 0, 0},
     {"CAfile", OPTION_TEXT, AT(ca_file), "FILE",
      "trust the certificates in this PEM file", 0, 0},
@@ -108,7 +110,9 @@ static int examine(const struct options *o, MTLS_AUDIT_PARAMS *params)
     params->entry = audit_show_entry;
     params->finding = audit_show_finding;
     if (!MTLS_audit(params, &result)) {
-        report_error("%s can't be read", params->log);
+        report_error("%s%s%s can't be read", params->log,
+                     params->peer == NULL ? "" : " or ",
+                     params->peer == NULL ? "" : params->peer);
         return EXIT_FAILURE;
     }
     audit_show_result(params->log, &result, !o->noverify);
@@ -118,7 +122,7 @@ static int examine(const struct options *o, MTLS_AUDIT_PARAMS *params)
 static int audit(const struct options *o)
 {
     unsigned char digest[MTLS_AUDIT_DIGEST];
-    MTLS_AUDIT_PARAMS params = {.log = o->operands.at[0]};
+    MTLS_AUDIT_PARAMS params = {.log = o->operands.at[0], .peer = o->peer};
     STACK_OF(X509) *untrusted = NULL;
     int status = EXIT_FAILURE;
 

@@ -58,7 +58,7 @@ struct options {
     int mr;
     /* audit: LOG, and what to judge it by */
     struct strings operands, untrusted, crls;
-    const char *expect, *out, *ts_reply;
+    const char *expect, *peer, *out, *ts_reply;
     int64_t extract;
     int crl_check, crl_check_all, want_ts_query;
     /* what to show */

@@ -265,8 +265,10 @@ int MTLS_audit(const MTLS_AUDIT_PARAMS *params, MTLS_AUDIT_RESULT *result)
                             "has a header that was changed");
         ok = judge_all(&a, &r);
     }
-    if (ok)
+    if (ok) {
         judge_end(&a);
+        ok = params->peer == NULL || mtls_audit_peer(&a);
+    }
     mtls_evidence_reader_cleanup(&r);
     mtls_audit_pairs_cleanup(&a);
     OPENSSL_free(a.past);

@@ -12,6 +12,7 @@
 #include "sign_object.h"
 
 #include <mtls/mtls_audit.h>
+#include <openssl/evp.h>
 #include <openssl/lhash.h>
 
 /* What is kept of a message or a receipt, to find what belongs to it. */
@@ -23,6 +24,9 @@ struct mtls_audit_piece {
     uint64_t number;
     unsigned char digest[MTLS_SIGN_DIGEST]; /* a receipt: what it signs */
     int due;                                /* a receipt that was not seen */
+    unsigned char object[MTLS_EVIDENCE_DIGEST];
+    int found;   /* in the other end's log */
+    int at_peer; /* of a session's first piece: so is its session */
 };
 
 /* Of each entry: what a time stamp that comes later may be of. */
@@ -72,6 +76,10 @@ void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
 void mtls_audit_pairs_end(struct mtls_audit *a);
 
 void mtls_audit_pairs_cleanup(struct mtls_audit *a);
+
+/* mtls_audit_peer compares with the other end's log, after the end: 1, or 0
+ * with a reason when it can't be read. */
+int mtls_audit_peer(struct mtls_audit *a);
 
 /*
  * mtls_audit_room makes an array grow: where one more fits, or NULL, and then

@@ -101,6 +101,9 @@ static struct mtls_audit_piece *keep(struct mtls_audit *a,
                   e->kind == MTLS_EVIDENCE_RECEIPT_SENT;
     piece->sequence = e->sequence;
     piece->number = e->number;
+    if (!EVP_Digest(e->object, e->object_len, piece->object, NULL, EVP_sha256(),
+                    NULL))
+        a->failed = 1;
     return piece;
 }
 

@@ -73,6 +73,7 @@ typedef struct {
     X509_STORE *trust;           /* for signers; NULL: they are not judged */
     STACK_OF(X509) * untrusted;  /* further certificates, or NULL */
     const unsigned char *expect; /* digest of an entry, or NULL */
+    const char *peer;            /* the other end's log, or NULL */
     void (*entry)(const MTLS_AUDIT_ENTRY *entry, void *arg);
     void (*finding)(const MTLS_AUDIT_FINDING *finding, void *arg);
     void *arg;

@@ -219,6 +219,42 @@ audit "${trust[@]}" -expect "$digest" "$log"
 is "an entry that was expected is not there" "$status" 1
 cp "$dir/whole" "$log"
 
+# --- the log of the other end ---------------------------------------------------
+
+session pkcs7 2
+other=$dir/server.evidence
+audit "${trust[@]}" -peer "$other" "$log"
+is "beside the other end's log" "$status" 0
+audit "${trust[@]}" -peer "$log" "$other"
+is "and the reverse" "$status" 0
+# the last entry dropped without a trace: begins where the 8th does
+last=$(python3 - "$log" <<'END'
+import struct
+import sys
+octets = open(sys.argv[1], "rb").read()
+at = before = 64
+while at < len(octets):
+    before = at
+    at += struct.unpack(">I", octets[at + 4:at + 8])[0]
+print(before)
+END
+)
+cp "$log" "$dir/whole"
+truncate -s "$last" "$log"
+audit "${trust[@]}" "$log"
+is "the last entry dropped shows no trace, or a receipt missing" \
+    "$((status == 0 || status == 3))" 1
+audit "${trust[@]}" -peer "$other" "$log"
+is "but beside the other log it does" \
+    "$((status == 1 || status == 3))" 1
+grep -q "lacks what was \(received\|sent\) as entry [0-9]* of the other log" \
+    <<<"$answer"
+ok "which says what is missing"
+audit "${trust[@]}" -peer "$log" "$other"
+grep -q "^\(bad\|open\): entry [0-9]* is not in the other log" <<<"$answer"
+ok "and the reverse names the entry"
+cp "$dir/whole" "$log"
+
 # --- time stamps ----------------------------------------------------------------
 
 tsa() {
@@ -242,6 +278,7 @@ stamp() {
 }
 
 tsa
+digest=$(timeout 60 "$tool" audit -noverify "$log" | sed -n 's/^digest //p')
 stamp one
 ok "a time stamp is asked for"
 timeout 60 "$tool" audit -ts_reply "$dir/one.tsr" "$log"
@@ -288,9 +325,10 @@ usage -expect 00 "$log"
 usage -extract 0 "$log"
 usage -extract 1 -ts_query "$log"
 usage -out x "$log"
+usage -peer
 usage -noverify -CAfile x "$log"
 for wrong in "-CAfile $dir/none $log" "-CRLfile $dir/none $log" \
-    "-untrusted $dir/none $log" "-extract 99 $log" "$dir/none" "$dir/ca.pem"; do
+    "-untrusted $dir/none $log" "-extract 99 $log" "-peer $dir/none $log" "$dir/none" "$dir/ca.pem"; do
     # shellcheck disable=SC2086 # several words
     audit $wrong
     is "status of: $wrong" "$status" 1
