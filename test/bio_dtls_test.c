@@ -424,6 +424,66 @@ START_TEST(mtu_controls_answer)
 }
 END_TEST
 
+/* SSL_get_error() sees a failure in what a caller has left on the queue. */
+START_TEST(errors_that_the_caller_left_do_no_harm)
+{
+    char got[10];
+    BIO *c, *s;
+
+    set_up();
+    dtls_ends_open(&ends, &c, &s);
+    for (int i = 0; i < 3; i++) {
+        ERR_raise(ERR_LIB_SSL, SSL_R_UNKNOWN_PROTOCOL);
+        ck_assert_int_eq(BIO_write(c, "x", 1), 1);
+        ck_assert_int_eq(ERR_GET_REASON(ERR_peek_last_error()),
+                         SSL_R_UNKNOWN_PROTOCOL);
+        ERR_raise(ERR_LIB_SSL, SSL_R_UNKNOWN_PROTOCOL);
+        BIO_read(c, got, sizeof(got)); /* finds nothing */
+        ck_assert(BIO_should_retry(c));
+        ck_assert_int_eq(receive(s, got, sizeof(got)), 1);
+    }
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_poll_loop_hears_of_datagrams_and_of_credit)
+{
+    char data[1000] = "";
+    int events = 0, told = 0;
+    BIO *c, *s;
+
+    dtls_ends_new(&ends);
+    BIO_mtls_set_max_window(ends.server, 2500);
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_open(&ends, &c, &s);
+    while (BIO_write(c, data, sizeof(data)) > 0)
+        ;
+    for (int i = 0; i < 200 && !(told & MTLS_EVENT_READABLE); i++) {
+        dtls_ends_wait(&ends);
+        BIO_mtls_process(ends.server);
+        while (BIO_mtls_next_ready(ends.server, &events) == s)
+            told |= events;
+    }
+    ck_assert_int_eq(told & MTLS_EVENT_READABLE, MTLS_EVENT_READABLE);
+    while (BIO_read(s, data, sizeof(data)) > 0)
+        ;
+    told = 0;
+    for (int i = 0; i < 200 && !(told & MTLS_EVENT_WRITABLE); i++) {
+        dtls_ends_wait(&ends);
+        dtls_ends_turn(&ends);
+        while (BIO_mtls_next_ready(ends.client, &events) == c)
+            told |= events;
+    }
+    ck_assert_int_eq(told & MTLS_EVENT_WRITABLE, MTLS_EVENT_WRITABLE);
+    ck_assert_int_eq(BIO_write(c, data, sizeof(data)), sizeof(data));
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 START_TEST(the_datagram_bio_is_set_before_all_else)
 {
     BIO *late = BIO_new(BIO_s_mem());
@@ -475,6 +535,8 @@ int main(void)
     tcase_add_test(tc, the_default_channel_carries_datagrams_too);
     tcase_add_test(tc, empty_datagrams_and_what_streams_have);
     tcase_add_test(tc, mtu_controls_answer);
+    tcase_add_test(tc, errors_that_the_caller_left_do_no_harm);
+    tcase_add_test(tc, a_poll_loop_hears_of_datagrams_and_of_credit);
     tcase_add_test(tc, the_datagram_bio_is_set_before_all_else);
     tcase_add_test(tc, an_end_in_good_order_is_one_at_the_other_end);
     suite_add_tcase(suite, tc);
