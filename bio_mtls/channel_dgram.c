@@ -78,8 +78,8 @@ static void await_sent(const struct mtls_io *io)
 {
     struct mtls_mux *mux = io->mux;
 
-    while (mtls_mux_dgram_blocked(mux) && !mtls_session_ended(mux->session) &&
-           mtls_io_wait(io))
+    while (mtls_io_blocks(mux, io->channel) && mtls_mux_dgram_blocked(mux) &&
+           !mtls_session_ended(mux->session) && mtls_mux_wait(mux, NULL))
         mtls_mux_send(mux);
 }
 

@@ -24,10 +24,10 @@ struct mtls_mux_dgram {
     atomic_int up; /* the handshake is done */
     int bound;     /* the control connection has its key of it */
     int fd, adopted, blocking;
-    int out_blocked;
-    uint64_t ended_at;   /* the peer ended it, or it failed; 0: not */
-    uint64_t poll_until; /* when the poller looks again */
-    uint32_t most;       /* as set by the program; 0 not */
+    int out_blocked, polls_out; /* and whether the poller looks for that */
+    uint64_t ended_at;          /* the peer ended it, or it failed; 0: not */
+    uint64_t poll_until;        /* when the poller looks again */
+    uint32_t most;              /* as set by the program; 0 not */
     unsigned char in[MTLS_RECORD_SIZE + 1]; /* a longer one shows */
 };
 
@@ -58,6 +58,7 @@ static int begin(struct mtls_mux *mux)
         return 0;
     }
     mux->dgram->fd = -1;
+    mux->corked = 0;
     return 1;
 }
 
@@ -408,6 +409,7 @@ int mtls_mux_dgram_poll(struct mtls_mux *mux, struct pollfd *fd)
     if (d->ended_at == 0)
         fd->fd = d->fd;
     fd->events = POLLIN;
+    d->polls_out = d->out_blocked;
     if (d->out_blocked)
         fd->events |= POLLOUT;
     d->poll_until = deadline(mux);
@@ -416,7 +418,10 @@ int mtls_mux_dgram_poll(struct mtls_mux *mux, struct pollfd *fd)
 
 int mtls_mux_dgram_hurries(const struct mtls_mux *mux)
 {
-    return mux->dgram != NULL && deadline(mux) < mux->dgram->poll_until;
+    const struct mtls_mux_dgram *d = mux->dgram;
+
+    return d != NULL &&
+           (deadline(mux) < d->poll_until || (d->out_blocked && !d->polls_out));
 }
 
 /* --- the path --------------------------------------------------------------

@@ -48,7 +48,8 @@ void mtls_mux_dgram_shutdown(struct mtls_mux *mux);
 
 /*
  * mtls_mux_dgram_poll says what to poll for and returns how long, in
- * milliseconds, -1 for ever. mtls_mux_dgram_hurries: that would be less now.
+ * milliseconds, -1 for ever. mtls_mux_dgram_hurries: that would be less now, or
+ * for more.
  * mtls_mux_dgram_timeout: the same in microseconds, MTLS_NEVER.
  */
 int mtls_mux_dgram_poll(struct mtls_mux *mux, struct pollfd *fd);

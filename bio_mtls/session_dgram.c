@@ -194,15 +194,29 @@ static void starve(struct mtls_channel *c)
     plan_probe(c, s->hooks.now(s->app));
 }
 
+/* The first one that found no room is not told before the others: all are. */
+static void wait_for_room(struct mtls_channel *c, size_t len)
+{
+    c->wants_room = 1;
+    of(c)->need = (uint32_t)len;
+    if (len > c->out.credit) {
+        starve(c);
+        return;
+    }
+    leave_starving(c);
+    if (c->session->dgram->out_len != 0 && !mtls_list_linked(&c->turn))
+        mtls_list_append(&c->session->turns, &c->turn);
+}
+
 int mtls_dgram_ack(struct mtls_channel *c, uint32_t free_space)
 {
     if (c->life != MTLS_OPEN)
         return 0;
     c->out.credit = free_space;
-    if (!c->wants_room || free_space >= of(c)->need)
+    if (!c->wants_room)
         leave_starving(c);
     else
-        starve(c);
+        wait_for_room(c, of(c)->need);
     return 1;
 }
 
@@ -276,17 +290,6 @@ size_t mtls_dgram_guarantee(const struct mtls_channel *c)
         (c->wants_room && c->out.credit < dc->need))
         return 0;
     return c->out.credit < limit ? c->out.credit : limit;
-}
-
-/* The first one that found no room is not told before the others: all are. */
-static void wait_for_room(struct mtls_channel *c, size_t len)
-{
-    c->wants_room = 1;
-    of(c)->need = (uint32_t)len;
-    if (len > c->out.credit)
-        starve(c);
-    else if (!mtls_list_linked(&c->turn))
-        mtls_list_append(&c->session->turns, &c->turn);
 }
 
 int mtls_session_write_datagram(struct mtls_channel *c, const void *data,

@@ -480,6 +480,38 @@ START_TEST(writers_that_found_no_room_are_all_told)
 }
 END_TEST
 
+/* Its credit comes while another's datagram waits for the transport. */
+START_TEST(a_writer_that_starved_is_told_of_room_that_comes_later)
+{
+    struct mtls_session *s;
+    struct mtls_channel *c, *d;
+    unsigned int events;
+
+    begin(65536);
+    s = path.link.client.session;
+    core_pair(&path.link, &c, &d);
+    for (int i = 0; i < 2; i++) { /* until they have been told of the opening */
+        mtls_session_new_round(s);
+        while (mtls_session_next_ready(s, &events) != NULL)
+            ;
+    }
+    a->out.credit = 0;
+    ck_assert(!write_marked(a, 2));
+    ck_assert(write_marked(c, 3));
+    ck_assert(mtls_dgram_ack(a, 65536));
+    mtls_session_settle(a);
+    mtls_session_new_round(s);
+    ck_assert_ptr_null(mtls_session_next_ready(s, &events));
+    mtls_session_datagram_sent(s);
+    mtls_session_new_round(s);
+    ck_assert_ptr_eq(mtls_session_next_ready(s, &events), a);
+    ck_assert(events & MTLS_WRITABLE);
+    mtls_session_release(c);
+    mtls_session_release(d);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -499,7 +531,8 @@ int main(void)
         data_on_the_control_connection_is_ignored,
         there_is_no_half_close_and_the_end_is_the_close,
         an_empty_datagram_arrives,
-        writers_that_found_no_room_are_all_told};
+        writers_that_found_no_room_are_all_told,
+        a_writer_that_starved_is_told_of_room_that_comes_later};
 
     return core_run("session_dgram", tests, core_count(tests));
 }

@@ -124,6 +124,7 @@ void dtls_ends_sockets(struct dtls_ends *e, int blocking)
     e->server =
         BIO_push(BIO_new(BIO_f_mtls()),
                  ssl_bio(e->server_tls, BIO_new_socket(tcp[1], BIO_CLOSE), 0));
+    BIO_mtls_set_cork(e->client, e->corked);
     ck_assert_int_eq(BIO_mtls_set_datagram_bio(e->client, e->client_beside), 1);
     ck_assert_int_eq(BIO_mtls_set_waiting(e->server, e->waiting), 1);
 }

@@ -22,6 +22,7 @@ struct dtls_ends {
     BIO *arrived;  /* ... and then, lent */
     BIO *client_beside; /* the client's, lent */
     BIO *client, *server;
+    int corked; /* the client's filter, before it has its datagram BIO */
 };
 
 /* Contexts and a table for |most| sessions that wait |seconds|. */

@@ -40,6 +40,10 @@ static int lossy_write(BIO *b, const char *data, int len)
     BIO *next = BIO_next(b);
 
     BIO_clear_retry_flags(b);
+    if (chance(l, l->full)) {
+        BIO_set_retry_write(b);
+        return -1;
+    }
     l->written++;
     if (chance(l, l->lose)) {
         l->lost++;

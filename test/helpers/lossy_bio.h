@@ -15,6 +15,7 @@
 
 struct lossy {
     unsigned int lose, twice, late, corrupt, truncate;
+    unsigned int full;        /* it is not taken, and to be retried */
     uint64_t random;          /* the state, not 0 */
     unsigned char kept[2048]; /* the one that is late */
     int kept_len;
