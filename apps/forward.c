@@ -13,8 +13,8 @@
 #include <string.h>
 
 /* What one forward moves before the others have their turn. */
-#define PIECES 4
-#define OCTETS ((size_t)PIECES * (16384 - 9)) /* whole records of data */
+#define OCTETS ((size_t)4 * (16384 - 9)) /* four whole records of data */
+#define CHUNKS 10                        /* of at most 16 KiB */
 
 #define ALL_EVENTS                                                 \
     (MTLS_EVENT_READABLE | MTLS_EVENT_WRITABLE | MTLS_EVENT_OPEN | \
@@ -119,37 +119,46 @@ static int has_more(const struct forward *f)
            f->chan.link == NULL;
 }
 
-/* Sends out of the channel's receive buffer. 0 when |f| is gone. */
+/* Says that so many octets of the pieces that were lent are done with. */
+static void consume(BIO *bio, size_t octets)
+{
+    char *p;
+    int n;
+
+    for (; octets > 0 && (n = BIO_nread(bio, &p, (int)octets)) > 0;)
+        octets -= (size_t)n;
+}
+
+/*
+ * Sends out of the channel's receive buffer, all by one call: the reader, if
+ * it is on this processor, is woken by each. 0 when |f| is gone.
+ */
 static int to_local(struct forward *f)
 {
     BIO *bio = f->chan.bio;
-    size_t moved = 0;
+    struct iovec v[CHUNKS];
+    size_t all = 0;
+    ssize_t sent;
     char *p;
+    int n = BIO_nread0(bio, &p);
 
-    for (int i = 0; i < PIECES && moved < OCTETS; i++) {
-        int n = BIO_nread0(bio, &p), more;
-        ssize_t sent;
-
-        if (n <= 0)
-            return take_nothing(f, n);
-        more = i + 1 < PIECES && moved + (size_t)n < OCTETS &&
-               BIO_pending(bio) > n;
-        sent = f->local->ops->write(f->local, p, (size_t)n, more);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-            give_up(f, strerror(errno));
-            return 0;
-        }
-        if (sent > 0) {
-            BIO_nread(bio, &p, (int)sent);
-            moved += (size_t)sent;
-        }
-        if (sent < n) {
-            f->local_full = 1;
-            return 1;
-        }
-        if (!has_more(f))
-            return 1;
+    if (n <= 0)
+        return take_nothing(f, n);
+    n = BIO_mtls_nread0v(bio, v, CHUNKS);
+    for (int i = 0; i < n; i++)
+        all += v[i].iov_len;
+    sent = f->local->ops->writev(f->local, v, n);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+        give_up(f, strerror(errno));
+        return 0;
     }
+    consume(bio, sent > 0 ? (size_t)sent : 0);
+    if (sent < (ssize_t)all) {
+        f->local_full = 1;
+        return 1;
+    }
+    if (!has_more(f))
+        return 1;
     if (f->chan.link != NULL)
         link_changed(f->chan.link);
     else

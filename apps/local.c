@@ -111,6 +111,15 @@ static ssize_t sock_write(struct local *l, const void *p, size_t n, int more)
     return r;
 }
 
+static ssize_t sock_writev(struct local *l, struct iovec *v, int n)
+{
+    struct msghdr all = {.msg_iov = v, .msg_iovlen = (size_t)n};
+    ssize_t r = sendmsg(fd_of(l), &all, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    watch_was_written(&((struct local_sock *)l)->watch, r);
+    return r;
+}
+
 static void sock_want(struct local *l, int events)
 {
     watch_want(&((struct local_sock *)l)->watch, events);
@@ -155,8 +164,8 @@ static void sock_reset(struct local *l)
 }
 
 static const struct local_ops sock_ops = {
-    sock_read,  sock_write,  sock_want,  sock_end,
-    sock_close, sock_linger, sock_reset,
+    sock_read, sock_write, sock_writev, sock_want,
+    sock_end,  sock_close, sock_linger, sock_reset,
 };
 
 struct local *local_sock_new(struct app *app, int fd)

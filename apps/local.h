@@ -13,6 +13,7 @@
 #include "app.h"
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* As those of watch.h. */
 #define LOCAL_IN 1
@@ -26,6 +27,8 @@ struct local_ops {
      * |more| another write follows at once, and they may leave together. */
     ssize_t (*read)(struct local *l, void *p, size_t n);
     ssize_t (*write)(struct local *l, const void *p, size_t n, int more);
+    /* As writev(); it may take less than the first piece. */
+    ssize_t (*writev)(struct local *l, struct iovec *v, int n);
     /* Says when |ready| is to be called: LOCAL_IN, LOCAL_OUT, or neither. */
     void (*want)(struct local *l, int events);
     /* No more will be written. */

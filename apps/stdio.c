@@ -113,6 +113,12 @@ static ssize_t stdio_write(struct local *l, const void *p, size_t n, int more)
     return write(out->fd, p, n);
 }
 
+static ssize_t stdio_writev(struct local *l, struct iovec *v, int n)
+{
+    (void)n;
+    return stdio_write(l, v->iov_base, v->iov_len, 0);
+}
+
 void local_stdio_end(struct local *l)
 {
     struct local_stdio *s = (struct local_stdio *)l;
@@ -187,8 +193,8 @@ static void stdio_close(struct local *l)
 }
 
 static const struct local_ops stdio_ops = {
-    stdio_read,  stdio_write, stdio_want,  stdio_end,
-    stdio_close, stdio_close, stdio_close,
+    stdio_read, stdio_write, stdio_writev, stdio_want,
+    stdio_end,  stdio_close, stdio_close,  stdio_close,
 };
 
 /*

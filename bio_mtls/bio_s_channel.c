@@ -224,6 +224,8 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
         return reject(io, ptr);
     case BIO_CTRL_MTLS_RESET:
         return reset(io);
+    case BIO_CTRL_MTLS_NREAD0V:
+        return mtls_buffer_peek_all(&c->buffer, ptr, (int)num);
     case BIO_CTRL_MTLS_WAS_RESET:
         return c->rx == MTLS_RX_CUT;
     case BIO_CTRL_MTLS_GET_CHANNEL_ID:

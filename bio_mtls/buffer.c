@@ -118,6 +118,21 @@ void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n)
     buffer->length += (uint32_t)n;
 }
 
+int mtls_buffer_peek_all(const struct mtls_buffer *buffer, struct iovec *v,
+                         int max)
+{
+    int n = 0;
+
+    for (struct mtls_chunk *c = buffer->head; c != NULL && n < max;
+         c = c->next) {
+        if (c->start == c->end)
+            continue;
+        v[n].iov_base = c->data + c->start;
+        v[n++].iov_len = c->end - c->start;
+    }
+    return n;
+}
+
 const unsigned char *mtls_buffer_peek(const struct mtls_buffer *buffer,
                                       size_t *n)
 {

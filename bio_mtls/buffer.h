@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #define MTLS_CHUNK_SMALL 512
 #define MTLS_CHUNK_MEDIUM 4096
@@ -57,6 +58,10 @@ void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n);
 /* mtls_buffer_peek lends the first octets that wait, *n of them in a row. */
 const unsigned char *mtls_buffer_peek(const struct mtls_buffer *buffer,
                                       size_t *n);
+
+/* mtls_buffer_peek_all lends up to |max| pieces of what waits; their number. */
+int mtls_buffer_peek_all(const struct mtls_buffer *buffer, struct iovec *v,
+                         int max);
 
 /*
  * mtls_buffer_drop forgets the first |n| octets. Their memory stays valid

@@ -10,6 +10,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 
 static struct stacks st;
 
@@ -373,6 +374,40 @@ START_TEST(guaranteed_octets_are_all_taken)
 }
 END_TEST
 
+START_TEST(all_that_waits_is_lent_in_pieces)
+{
+    static char data[40000], got[40000];
+    struct channels ch = stacks_open(&st, "default");
+    struct iovec v[8];
+    size_t all = 0;
+    char *p;
+    int n;
+
+    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 8), 0);
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)(i / 256 + i);
+    for (size_t sent = 0; sent < sizeof(data);) {
+        n = BIO_write(ch.c, data + sent, (int)(sizeof(data) - sent));
+        sent += n > 0 ? (size_t)n : 0;
+        stacks_turn(&st);
+    }
+    ck_assert_int_eq(BIO_pending(ch.s), sizeof(data));
+    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 1), 1);
+    n = BIO_mtls_nread0v(ch.s, v, 8);
+    ck_assert_int_gt(n, 1);
+    for (int i = 0; i < n; i++) {
+        memcpy(got + all, v[i].iov_base, v[i].iov_len);
+        all += v[i].iov_len;
+    }
+    ck_assert_uint_eq(all, sizeof(data));
+    ck_assert_mem_eq(got, data, sizeof(data));
+    ck_assert_int_eq(BIO_nread(ch.s, &p, 10), 10);
+    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 8), n);
+    ck_assert_mem_eq(v[0].iov_base, data + 10, v[0].iov_len);
+    free_both(&ch);
+}
+END_TEST
+
 START_TEST(write_without_credit_waits_for_input)
 {
     struct channels ch;
@@ -564,6 +599,7 @@ int main(void)
     tcase_add_test(tc, gets_does_not_split_a_line_that_fits);
     tcase_add_test(tc, truncation_is_no_end_of_file);
     tcase_add_test(tc, guaranteed_octets_are_all_taken);
+    tcase_add_test(tc, all_that_waits_is_lent_in_pieces);
     tcase_add_test(tc, write_without_credit_waits_for_input);
     tcase_add_test(tc, write_to_a_full_transport_waits_for_output);
     tcase_add_test(tc, empty_and_negative_lengths);

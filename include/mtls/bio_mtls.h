@@ -124,6 +124,7 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 #define BIO_CTRL_MTLS_GET_ERROR_TEXT      (BIO_CTRL_MTLS_BASE + 21)
 #define BIO_CTRL_MTLS_GET_LIMITS          (BIO_CTRL_MTLS_BASE + 22)
 #define BIO_CTRL_MTLS_GET_ADDRESS         (BIO_CTRL_MTLS_BASE + 23)
+#define BIO_CTRL_MTLS_NREAD0V             (BIO_CTRL_MTLS_BASE + 24)
 #define BIO_CTRL_MTLS_SET_VERSION         (BIO_CTRL_MTLS_BASE + 24)
 #define BIO_CTRL_MTLS_GET_VERSION         (BIO_CTRL_MTLS_BASE + 25)
 /* clang-format on */
@@ -140,6 +141,15 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 /* BIO_mtls_process_some: likewise, but takes hardly more than |n| octets. */
 #define BIO_mtls_process_some(m, n) \
     BIO_ctrl((m), BIO_CTRL_MTLS_PROCESS, (n), NULL)
+
+/*
+ * BIO_mtls_nread0v lends what waits on |channel|, in up to |n| pieces, as
+ * BIO_nread0() lends the first: for writev(). Returns how many; 0 where nothing
+ * waits. It looks no further than the channel's buffer. BIO_nread() then says
+ * what was used, a piece at a time.
+ */
+#define BIO_mtls_nread0v(channel, v, n) \
+    (int)BIO_ctrl((channel), BIO_CTRL_MTLS_NREAD0V, (n), (v))
 
 /*
  * BIO_mtls_end ends the session in good order, as SSL_shutdown() does: every
