@@ -11,13 +11,13 @@
 #include "listen.h"
 #include "mtls00.h"
 #include "proxy.h"
-#include "remote.h"
 #include "report.h"
 #include "request.h"
 #include "sessions.h"
 #include "tell.h"
 #include "tls_conf.h"
 #include "tlsmux_client.h"
+#include "wishes.h"
 
 #include <openssl/rand.h>
 #include <stdlib.h>
@@ -30,8 +30,6 @@
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 10000
 #define SESSIONS_MAX 64 /* of -sessions */
-/* Until the server is asked again for a port that it had refused. */
-#define WISH_RETRY_MS 2000
 
 /* clang-format off */
 static const struct option options_client[] = {
@@ -84,14 +82,6 @@ struct door {
     struct listener *listener;
 };
 
-/* One -R. */
-struct wish {
-    struct client *client;
-    struct remote *remote;
-    const char *text;
-    uv_timer_t retry;
-};
-
 struct client {
     struct app app;
     struct options o;
@@ -105,14 +95,12 @@ struct client {
     struct tlsmux_client tlsmux; /* with -tlsmux, instead of |link| */
     struct door *doors;
     size_t n_doors;
-    struct wish *wishes;
-    struct dial_pool *inward; /* of channels that the server opens */
-    const char *destination;  /* of standard input and output, or NULL */
-    struct local *stdio;      /* while it is forwarded */
+    struct wishes *wishes;   /* -R */
+    const char *destination; /* of standard input and output, or NULL */
+    struct local *stdio;     /* while it is forwarded */
     uv_timer_t retry;
     uint64_t backoff;
-    int was_up;      /* there has been a session */
-    int was_granted; /* and the server has listened for us */
+    int was_up; /* there has been a session */
 };
 
 /* --- standard input and output ---------------------------------------------
@@ -227,47 +215,6 @@ static void start_tlsmux(struct client *c)
                               on_tlsmux_done, c);
 }
 
-/* --- ports of the server ----------------------------------------------------
- */
-
-static void on_retry_wish(uv_timer_t *timer)
-{
-    struct wish *w = timer->data;
-
-    if (w->client->link != NULL && w->client->app.drain_until == 0)
-        remote_ask(w->remote, w->client->link);
-}
-
-/* The first time it has to work; later a port may be in use for a while, by
- * the session that was lost. */
-static void on_wish(void *arg, const char *why)
-{
-    struct wish *w = arg;
-    struct client *c = w->client;
-
-    if (why == NULL) {
-        c->was_granted = 1;
-        return;
-    }
-    if (c->app.drain_until != 0)
-        return;
-    report_error("-R %s: %s", w->text, why);
-    if (c->was_granted) {
-        uv_timer_start(&w->retry, on_retry_wish, WISH_RETRY_MS, 0);
-        return;
-    }
-    c->app.status = EXIT_FAILURE;
-    app_drain(&c->app);
-}
-
-static void ask_wishes(struct client *c)
-{
-    for (size_t i = 0; i < c->o.remotes.n && c->app.drain_until == 0; i++) {
-        uv_timer_stop(&c->wishes[i].retry);
-        remote_ask(c->wishes[i].remote, c->link);
-    }
-}
-
 /* --- the session ------------------------------------------------------------
  */
 
@@ -281,10 +228,9 @@ static void on_opened(struct link *k)
     c->backoff = BACKOFF_MIN_MS;
     if (c->o.noverify)
         report_error("the server is NOT verified: anyone may be reading");
-    c->inward = dial_pool_new(&c->app.loop);
     on_sessions(c);
     sessions_start(c->more);
-    ask_wishes(c);
+    wishes_ask(c->wishes, k);
     if (c->destination != NULL)
         start_stdio(c);
 }
@@ -293,13 +239,8 @@ static void on_requested(struct link *k, BIO *bio)
 {
     struct client *c = k->owner;
 
-    for (size_t i = 0; i < c->o.remotes.n && c->inward != NULL; i++) {
-        if (remote_wants(c->wishes[i].remote, bio)) {
-            request_new(k, bio, c->inward, NULL);
-            return;
-        }
-    }
-    request_refuse(k, bio, "prohibited: this client does not offer that");
+    if (!wishes_take(c->wishes, k, bio))
+        request_refuse(k, bio, "prohibited: this client does not offer that");
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -337,8 +278,7 @@ static void on_closed(struct link *k)
     const char *why = *k->why != '\0' ? k->why : "the server ended it";
 
     c->link = NULL;
-    dial_pool_free(c->inward);
-    c->inward = NULL;
+    wishes_lost(c->wishes);
     on_sessions(c);
     if (c->o.sess_out != NULL && k->end == LINK_FAILED && k->spoilt)
         unlink(c->o.sess_out); /* MTLS-05 3: it must not be resumed */
@@ -400,10 +340,7 @@ static void on_drain(struct app *app)
         listener_free(c->doors[i].listener);
         c->doors[i].listener = NULL;
     }
-    for (size_t i = 0; i < c->o.remotes.n; i++) {
-        remote_end(c->wishes[i].remote);
-        uv_close((uv_handle_t *)&c->wishes[i].retry, NULL);
-    }
+    wishes_end(c->wishes);
     uv_close((uv_handle_t *)&c->retry, NULL);
     if (c->dial != NULL)
         dial_cancel(c->dial);
@@ -459,24 +396,6 @@ static int read_doors(struct client *c)
     return c->doors != NULL;
 }
 
-static int read_wishes(struct client *c)
-{
-    const struct options *o = &c->o;
-
-    c->wishes = calloc(o->remotes.n + 1, sizeof(*c->wishes));
-    for (size_t i = 0; c->wishes != NULL && i < o->remotes.n; i++) {
-        struct wish *w = &c->wishes[i];
-
-        w->client = c;
-        w->text = o->remotes.at[i];
-        w->remote = remote_new(w->text, on_wish, w);
-        if (w->remote == NULL)
-            return options_complain(o->command, w->text,
-                                    ": not [BIND:]PORT:HOST:HPORT");
-    }
-    return c->wishes != NULL;
-}
-
 static int check(struct client *c)
 {
     const struct options *o = &c->o;
@@ -504,7 +423,8 @@ static int check(struct client *c)
         return 0;
     if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";
-    return read_doors(c) && read_wishes(c);
+    c->wishes = wishes_new(o);
+    return c->wishes != NULL && read_doors(c);
 }
 
 static int bind_doors(struct client *c)
@@ -524,10 +444,7 @@ static int bind_doors(struct client *c)
 
 static void free_all(struct client *c)
 {
-    for (size_t i = 0; c->wishes != NULL && i < c->o.remotes.n; i++)
-        remote_free(c->wishes[i].remote);
-    sessions_free(c->more);
-    free(c->wishes);
+    wishes_free(c->wishes);
     free(c->doors);
     options_free(&c->o);
 }
@@ -543,10 +460,7 @@ static int run(struct client *c)
         return EXIT_FAILURE;
     uv_timer_init(&c->app.loop, &c->retry);
     c->retry.data = c;
-    for (size_t i = 0; i < c->o.remotes.n; i++) {
-        uv_timer_init(&c->app.loop, &c->wishes[i].retry);
-        c->wishes[i].retry.data = &c->wishes[i];
-    }
+    wishes_start(c->wishes, &c->app);
     c->pool = dial_pool_new(&c->app.loop);
     c->ctx = tls_conf_new(&c->o, 0);
     TAILQ_INIT(&c->tlsmux.calls);
