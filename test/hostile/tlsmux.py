@@ -457,8 +457,8 @@ def idle(_):
                       resource.RLIMIT_NOFILE)[1]))
     works(tool)
     before = tool.rss()
-    silent = [socket.create_connection(("127.0.0.1", tool.port()), PATIENCE)
-              for _ in range(IDLE)]
+    there = ("127.0.0.1", tool.port())
+    silent = [socket.create_connection(there, PATIENCE) for _ in range(IDLE)]
     context = ssl.create_default_context(cafile=path("ca.pem"))
     shaken = [connect(tool, context) for _ in range(min(IDLE // 20, 300))]
     for i, s in enumerate(shaken):
