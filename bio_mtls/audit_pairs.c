@@ -178,19 +178,25 @@ void mtls_audit_pair(struct mtls_audit *a, const struct mtls_evidence *e,
 
 /* --- the end --- */
 
-/* Messages of one signer in one session are numbered without a gap, from 0. */
+/* The first number of a stream: filters of one TLS session have one each. */
+static uint64_t stream_of(uint64_t sequence)
+{
+    return sequence >> 32 << 32;
+}
+
+/* Messages of one signer in one stream are numbered without a gap. */
 static void tell_gap(struct mtls_audit *a,
                      const struct mtls_audit_piece *before,
                      const struct mtls_audit_piece *piece)
 {
-    uint64_t due = 0;
+    uint64_t due = stream_of(piece->sequence);
 
     if (piece->receipt)
         return;
     if (before != NULL &&
         memcmp(before->binding, piece->binding, sizeof(piece->binding)) == 0 &&
         before->direction == piece->direction && before->sent == piece->sent &&
-        !before->receipt)
+        !before->receipt && stream_of(before->sequence) == due)
         due = before->sequence + 1;
     if (piece->sequence > due)
         mtls_audit_tell(a, MTLS_AUDIT_BAD, piece->number,

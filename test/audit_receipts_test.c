@@ -174,6 +174,26 @@ START_TEST(a_missing_message_is_told)
 }
 END_TEST
 
+/* The channels of a TLS session have numbers of their own, not all of them
+ * used: 2^32 of them each. */
+START_TEST(each_stream_of_a_session_begins_anew)
+{
+    const uint64_t three = (uint64_t)3 << 32;
+
+    put(SENT, 0, "one", 0);
+    put(SENT, three, "one of another", 0);
+    put(SENT, 1, "two", 0);
+    put(SENT, three + 1, "two of another", 0);
+    audit();
+    ck_assert_msg(found.result.bad == 0, "%s", found.text);
+    put(SENT, three + 3, "four of another", 0);
+    put(SENT, 2 * three + 1, "two of a third", 0);
+    audit();
+    ck_assert_uint_eq(found.result.bad, 2);
+    ck_assert(found.bad[5] && found.bad[6]);
+}
+END_TEST
+
 START_TEST(one_log_may_be_that_of_both_ends)
 {
     const struct evidence_wish theirs[] = {
@@ -278,6 +298,7 @@ int main(void)
     tcase_add_test(tc, a_receipt_of_another_session_is_bad);
     tcase_add_test(tc, a_second_receipt_is_a_replay);
     tcase_add_test(tc, a_missing_message_is_told);
+    tcase_add_test(tc, each_stream_of_a_session_begins_anew);
     tcase_add_test(tc, one_log_may_be_that_of_both_ends);
     tcase_add_test(tc, who_was_good_when_he_signed_is_good);
     tcase_add_test(tc, who_is_good_by_now_was_not);
