@@ -68,6 +68,20 @@ BIO *BIO_mtls_accept_channel(BIO *mtls)
     return b;
 }
 
+/* mtls-00: one that stalled the session may have gone instead of reading. */
+static struct mtls_channel *next_ready(struct mtls_mux *mux, unsigned int *what)
+{
+    struct mtls_channel *c = mtls_session_next_ready(mux->session, what);
+    struct mtls_errors callers;
+
+    if (c != NULL || !mux->resumed)
+        return c;
+    mtls_errors_take(&callers);
+    mtls_mux_resume(mux);
+    mtls_errors_put_back(&callers);
+    return mtls_session_next_ready(mux->session, what);
+}
+
 BIO *BIO_mtls_next_ready(BIO *mtls, int *events)
 {
     struct mtls_mux *mux = mtls_bio_mux(mtls);
@@ -84,7 +98,7 @@ BIO *BIO_mtls_next_ready(BIO *mtls, int *events)
         mux->accept_told = 1;
         what = MTLS_EVENT_ACCEPTABLE;
         b = mtls;
-    } else if ((c = mtls_session_next_ready(mux->session, &what)) != NULL) {
+    } else if ((c = next_ready(mux, &what)) != NULL) {
         b = c->app;
     } else {
         mux->ready_told = 0;
