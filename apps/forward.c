@@ -225,6 +225,7 @@ static int from_local(struct forward *f)
     BIO *bio = f->chan.bio;
     size_t room = find_room(f);
     ssize_t n;
+    int written;
 
     if (room == 0)
         return 1;
@@ -240,7 +241,10 @@ static int from_local(struct forward *f)
         f->local_ended = 1;
         return BIO_shutdown_wr(bio) > 0 || take_refusal(f);
     }
-    if (BIO_write(bio, octets, (int)n) != n) {
+    written = BIO_write(bio, octets, (int)n);
+    if (written <= 0 && !BIO_should_retry(bio)) /* the session has failed */
+        return take_refusal(f);
+    if (written != n) {
         give_up(f, "the channel lost what it was given");
         return 0;
     }
