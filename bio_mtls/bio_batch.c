@@ -18,6 +18,7 @@
 
 struct batch {
     int more;
+    int turn, emptied; /* of reading */
     size_t start, end; /* what waits */
     unsigned char octets[BATCH];
 };
@@ -66,6 +67,23 @@ static int batch_write(BIO *b, const char *data, size_t len, size_t *n)
     return 1;
 }
 
+static int batch_read(BIO *b, char *data, size_t len, size_t *n)
+{
+    struct batch *batch = BIO_get_data(b);
+    int ok;
+
+    BIO_clear_retry_flags(b);
+    if (batch->emptied) {
+        BIO_set_retry_read(b);
+        *n = 0;
+        return 0;
+    }
+    ok = BIO_read_ex(BIO_next(b), data, len, n);
+    BIO_copy_next_retry(b);
+    batch->emptied = batch->turn && ok && *n < len;
+    return ok;
+}
+
 static long batch_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
     struct batch *batch = BIO_get_data(b);
@@ -100,7 +118,7 @@ static int batch_create(BIO *b)
 
     if (batch == NULL)
         return 0;
-    batch->more = 0;
+    batch->more = batch->turn = batch->emptied = 0;
     batch->start = batch->end = 0;
     BIO_set_data(b, batch);
     BIO_set_init(b, 1);
@@ -117,6 +135,7 @@ static void make_method(void)
 {
     method = mtls_bio_method(BIO_TYPE_FILTER, "MTLS batch", NULL);
     if (method != NULL && BIO_meth_set_write_ex(method, batch_write) &&
+        BIO_meth_set_read_ex(method, batch_read) &&
         BIO_meth_set_ctrl(method, batch_ctrl) &&
         BIO_meth_set_create(method, batch_create) &&
         BIO_meth_set_destroy(method, batch_destroy))
@@ -143,4 +162,19 @@ size_t mtls_batch_waiting(BIO *b)
     const struct batch *batch = BIO_get_data(b);
 
     return batch->end - batch->start;
+}
+
+void mtls_batch_turn(BIO *b, int on)
+{
+    struct batch *batch = BIO_get_data(b);
+
+    batch->turn = on;
+    batch->emptied = 0;
+}
+
+int mtls_batch_emptied(BIO *b)
+{
+    const struct batch *batch = BIO_get_data(b);
+
+    return batch->emptied;
 }

@@ -168,6 +168,13 @@ void mtls_mux_tls_restore(struct mtls_mux *mux);
 /* mtls_mux_tls_more: whether another record follows the next at once. */
 void mtls_mux_tls_more(const struct mtls_mux *mux, int more);
 
+/*
+ * mtls_mux_tls_turn begins and ends a turn of reading; mtls_mux_tls_emptied:
+ * all that the socket had in this turn was read, of the SSL too.
+ */
+void mtls_mux_tls_turn(const struct mtls_mux *mux, int on);
+int mtls_mux_tls_emptied(const struct mtls_mux *mux);
+
 /* mtls_mux_tls_held: octets gathered there that the socket did not take. */
 size_t mtls_mux_tls_held(const struct mtls_mux *mux);
 

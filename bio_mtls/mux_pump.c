@@ -188,11 +188,13 @@ static int receive_some(struct mtls_mux *mux, size_t *taken)
         mtls_mux_send(mux);
         return !mux->out_blocked && mtls_session_can_receive(s);
     }
+    if (mux->write_failed) /* the last there is: to its very end */
+        mtls_mux_tls_turn(mux, 0);
     BIO_clear_retry_flags(mux->next);
     if (BIO_read_ex(mux->next, p, room, &n)) {
         mtls_session_recv_ack(s, n);
         *taken += n;
-        return 1;
+        return mux->write_failed || !mtls_mux_tls_emptied(mux);
     }
     if (BIO_should_retry(mux->next) && !mux->write_failed)
         mux->in_wants_write = BIO_should_write(mux->next);
@@ -210,9 +212,11 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
     mux->in_wants_write = 0;
     mux->in_more = mux->next != NULL && mux->up;
     clear_errors();
+    mtls_mux_tls_turn(mux, 1);
     while (mux->in_more && !has_enough(mux, want, channel, enough) &&
            taken <= limit)
         mux->in_more = receive_some(mux, &taken);
+    mtls_mux_tls_turn(mux, 0);
     if (mux->dgram != NULL)
         mtls_mux_dgram_receive(mux);
     if (mtls_session_broken(mux->session) && !mux->shut)

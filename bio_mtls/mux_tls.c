@@ -5,9 +5,10 @@
 
 /*
  * What is asked of the TLS below. A system call a record is what OpenSSL
- * costs over a socket: two to read one, one to write it. The session reads all
- * that there is and knows what it will write next, so that TLS may read ahead,
- * and records be gathered below it.
+ * costs over a socket: two to read one, one to write it, and another to hear
+ * that there is nothing more. The session reads all that there is and knows
+ * what it will write next, so that TLS may read ahead, and records be gathered
+ * below it.
  */
 #include "mux.h"
 
@@ -30,32 +31,34 @@ static int is_socket(const BIO *b)
 
 static void gather(struct mtls_mux *mux)
 {
-    BIO *out = SSL_get_wbio(mux->ssl), *batch;
+    BIO *socket = SSL_get_wbio(mux->ssl), *batch;
 
-    if (out == NULL || !is_socket(out) || BIO_get_ktls_send(out) ||
-        (batch = mtls_batch_new()) == NULL)
+    if (socket == NULL || socket != SSL_get_rbio(mux->ssl) ||
+        !is_socket(socket) || BIO_get_ktls_send(socket) ||
+        BIO_get_ktls_recv(socket) || (batch = mtls_batch_new()) == NULL)
         return;
-    if (!BIO_up_ref(out)) {
+    if (!BIO_up_ref(socket)) {
         BIO_free(batch);
         return;
     }
-    BIO_push(batch, out);
-    SSL_set0_wbio(mux->ssl, batch);
+    BIO_push(batch, socket);
+    SSL_set_bio(mux->ssl, batch, batch);
     mux->batch = batch;
 }
 
 /* What it still holds could not be sent: then it stays, since order counts. */
 static void stop_gathering(struct mtls_mux *mux)
 {
-    BIO *batch = mux->batch, *out;
+    BIO *batch = mux->batch, *socket;
 
     mux->batch = NULL;
-    if (batch == NULL || SSL_get_wbio(mux->ssl) != batch)
+    if (batch == NULL || SSL_get_wbio(mux->ssl) != batch ||
+        SSL_get_rbio(mux->ssl) != batch)
         return;
-    if (BIO_flush(batch) <= 0 || (out = BIO_next(batch)) == NULL ||
-        !BIO_up_ref(out))
+    if (BIO_flush(batch) <= 0 || (socket = BIO_next(batch)) == NULL ||
+        !BIO_up_ref(socket))
         return;
-    SSL_set0_wbio(mux->ssl, out);
+    SSL_set_bio(mux->ssl, socket, socket);
 }
 
 void mtls_mux_tls_tune(struct mtls_mux *mux)
@@ -88,6 +91,18 @@ void mtls_mux_tls_more(const struct mtls_mux *mux, int more)
 {
     if (mux->batch != NULL)
         mtls_batch_more(mux->batch, more);
+}
+
+void mtls_mux_tls_turn(const struct mtls_mux *mux, int on)
+{
+    if (mux->batch != NULL)
+        mtls_batch_turn(mux->batch, on);
+}
+
+int mtls_mux_tls_emptied(const struct mtls_mux *mux)
+{
+    return mux->batch != NULL && mtls_batch_emptied(mux->batch) &&
+           !SSL_has_pending(mux->ssl);
 }
 
 size_t mtls_mux_tls_held(const struct mtls_mux *mux)

@@ -19,7 +19,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Octets that a busy channel sends at a time. */
 #define MESSAGE 100
@@ -291,6 +293,20 @@ static int run(struct loop *l)
     return 0;
 }
 
+/*
+ * A close() that leaves octets unread resets the connection, and with it goes
+ * what the peer has not read yet: so the rest of what it sends is taken first.
+ */
+static void await_peer(int fd)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLIN};
+    char rest[4096];
+
+    shutdown(fd, SHUT_WR);
+    while (poll(&pfd, 1, -1) > 0 && read(fd, rest, sizeof(rest)) > 0)
+        ;
+}
+
 static void end(struct loop *l)
 {
     while (l->peers != NULL) {
@@ -302,6 +318,7 @@ static void end(struct loop *l)
     }
     while (!BIO_mtls_end(l->mtls) && BIO_should_retry(l->mtls))
         await(l->mtls);
+    await_peer((int)BIO_get_fd(l->mtls, NULL));
     BIO_free_all(l->mtls);
 }
 

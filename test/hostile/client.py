@@ -3,10 +3,13 @@
 
 """A server that says what it likes, to the real s_client."""
 
+import fcntl
 import os
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 import libwire as wire
@@ -206,6 +209,16 @@ def session_ends(_):
     over(tool, peer)
 
 
+def all_sent(s):
+    """Wait until the other end's kernel has all that was written."""
+    until = time.monotonic() + PATIENCE
+    left = 1
+    while left:
+        assert time.monotonic() < until, left
+        left, = struct.unpack("i", fcntl.ioctl(s, termios.TIOCOUTQ, b"\0" * 4))
+        time.sleep(0.01)
+
+
 @case("C6 it ends while a local reader is slow: it gets all that had come")
 def slow_reader(_):
     server = Server()
@@ -221,11 +234,11 @@ def slow_reader(_):
     octets = os.urandom(size)
     for at in range(0, size, 10000):
         peer.send(wire.data(channel, octets[at:at + 10000]))
-    time.sleep(0.3)
     try:
         peer.stream.unwrap()
     except OSError:
         pass  # an Acknowledgment came first
+    all_sent(peer.stream)  # lest a reset drop what the kernel has
     peer.close()
     time.sleep(0.5)
     got = reset(s)
