@@ -62,6 +62,29 @@ static PKCS7 *read_token(const struct mtls_evidence *e)
     return NULL;
 }
 
+/* Of what was stamped the authority is judged as of the time that it stamped:
+ * TS_VERIFY_CTX takes that from the store. */
+static int verify_at(X509_STORE *trust, TS_VERIFY_CTX *ctx, PKCS7 *token,
+                     int64_t at)
+{
+    X509_VERIFY_PARAM *param =
+        trust == NULL ? NULL : X509_STORE_get0_param(trust);
+    unsigned long had = param == NULL ? 0
+                                      : X509_VERIFY_PARAM_get_flags(param) &
+                                            X509_V_FLAG_USE_CHECK_TIME;
+    time_t before = param == NULL ? 0 : X509_VERIFY_PARAM_get_time(param);
+    int ok;
+
+    if (param == NULL)
+        return TS_RESP_verify_token(ctx, token) == 1;
+    X509_VERIFY_PARAM_set_time(param, (time_t)at);
+    ok = TS_RESP_verify_token(ctx, token) == 1;
+    X509_VERIFY_PARAM_set_time(param, before);
+    if (!had)
+        X509_VERIFY_PARAM_clear_flags(param, X509_V_FLAG_USE_CHECK_TIME);
+    return ok;
+}
+
 /* Whether |token| is over |digest|, and signed by an authority of |trust|. */
 static int verify(const struct mtls_audit *a, PKCS7 *token,
                   const unsigned char *digest, int64_t at)
@@ -71,7 +94,6 @@ static int verify(const struct mtls_audit *a, PKCS7 *token,
     X509_STORE *trust = a->params->trust;
     int flags = TS_VFY_VERSION | TS_VFY_IMPRINT, ok = 0;
 
-    (void)at;
     if (ctx == NULL || imprint == NULL) {
         OPENSSL_free(imprint);
         TS_VERIFY_CTX_free(ctx);
@@ -85,7 +107,7 @@ static int verify(const struct mtls_audit *a, PKCS7 *token,
     if (a->params->untrusted != NULL)
         TS_VERIFY_CTX_set_certs(ctx, X509_chain_up_ref(a->params->untrusted));
     TS_VERIFY_CTX_set_flags(ctx, flags);
-    ok = TS_RESP_verify_token(ctx, token) == 1;
+    ok = verify_at(trust, ctx, token, at);
     TS_VERIFY_CTX_free(ctx);
     return ok;
 }

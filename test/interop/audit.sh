@@ -160,10 +160,11 @@ is "signatures alone" "$status" 0
 grep -q "signers were not judged" <<<"$answer"
 ok "says so"
 
-# crl NAME DAYS_AGO REASON: one that revokes the client then
+# crl NAME WHEN [REASON] [WHO]: one that revokes the client, or WHO, then
 crl() {
     local serial when
-    serial=$(openssl x509 -in "$dir/client.pem" -noout -serial | cut -d= -f2)
+    serial=$(openssl x509 -in "$dir/${4:-client}.pem" -noout -serial |
+        cut -d= -f2)
     when=$(date -u -d "$2" +%y%m%d%H%M%SZ)
     printf 'R\t491231235959Z\t%s%s\t%s\tunknown\t/CN=client\n' "$when" \
         "${3:+,$3}" "$serial" >"$dir/index"
@@ -294,6 +295,14 @@ ok "openssl verifies it"
 audit -CAfile "$dir/otherca.pem" "$log"
 grep -q "^bad: entry 9 has a time stamp that is not good" <<<"$answer"
 ok "an authority that is not trusted"
+crl tsa.crl "1 hour ago" "" tsa
+audit "${trust[@]}" -CRLfile "$dir/tsa.crl" "$log"
+is "an authority that was revoked before it stamped" "$status" 1
+grep -q "^bad: entry 9 has a time stamp that is not good" <<<"$answer"
+ok "says so"
+crl tsa.crl "1 hour" "" tsa
+audit "${trust[@]}" -CRLfile "$dir/tsa.crl" "$log"
+is "an authority that was revoked after it stamped" "$status" 0
 session pkcs7 1
 ! timeout 60 "$tool" audit -ts_reply "$dir/one.tsr" "$log" 2>"$dir/ts.log" &&
     grep -q "of no entry of this log" "$dir/ts.log"
