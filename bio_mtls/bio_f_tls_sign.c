@@ -165,8 +165,10 @@ static long shutdown_wr(BIO *b, struct mtls_sign_filter *f)
     long r;
 
     begin(b);
-    if (mtls_sign_push(b, f) < 0)
+    if (mtls_sign_ready(b, f) < 0)
         return -1;
+    if (!f->plain)
+        return mtls_sign_end(b, f);
     r = BIO_shutdown_wr(BIO_next(b));
     BIO_copy_next_retry(b);
     return r;

@@ -21,7 +21,7 @@ static int ended(BIO *b, struct mtls_sign_filter *f)
         return mtls_sign_fail(b, f, 0, MTLS_R_SIGN_CUT, NULL);
     if (f->asked_count != 0)
         return mtls_sign_fail(b, f, 0, MTLS_R_SIGN_NO_RECEIPT, NULL);
-    f->eof = 1;
+    f->eof = f->over = 1;
     return 0;
 }
 
@@ -82,29 +82,37 @@ static int next_message(BIO *b, struct mtls_sign_filter *f)
     return r;
 }
 
-static int is_missing(const struct mtls_sign_filter *f, int receipts)
+/*
+ * Who reads waits for data, and for the end until receipts are there too: they
+ * may follow what the peer had to say.
+ */
+static int is_there(const struct mtls_sign_filter *f, int receipts)
 {
-    return receipts ? f->asked_count != 0 : f->at == f->len;
+    if (f->at < f->len)
+        return 1;
+    return f->asked_count == 0 && (receipts || f->eof);
+}
+
+/* What had to wait until nothing was owed. */
+static int end_below(BIO *b, struct mtls_sign_filter *f)
+{
+    return f->said_end ? mtls_sign_end_below(b, f) : 1;
 }
 
 int mtls_sign_fill(BIO *b, struct mtls_sign_filter *f, int receipts)
 {
-    while (is_missing(f, receipts)) {
-        int r;
+    while (!is_there(f, receipts)) {
+        int r = f->over ? 0 : next_message(b, f);
 
-        if (receipts && f->at < f->len)
-            return 1;
-        if (f->eof)
-            return 0;
-        r = next_message(b, f);
-        if (r <= 0)
+        if (r < 0 || f->over)
             return r;
     }
     /* A receipt that the BIO below does not take goes with the next call. */
-    if (mtls_sign_push(b, f) < 0 && !BIO_should_retry(b))
+    if ((mtls_sign_push(b, f) < 0 || end_below(b, f) < 0) &&
+        !BIO_should_retry(b))
         ERR_clear_error(); /* the next write says so */
     BIO_clear_retry_flags(b);
-    return 1;
+    return f->at < f->len || receipts;
 }
 
 /* --- the program's --- */

@@ -32,7 +32,11 @@ static int as_raised(BIO *b, struct mtls_sign_filter *f)
     unsigned long e = ERR_peek_last_error_data(&text, &flags);
 
     BIO_snprintf(why, sizeof(why), "%s", flags & ERR_TXT_STRING ? text : "");
-    return mtls_sign_fail(b, f, MTLS_SIGN_BAD_SIGN, ERR_GET_REASON(e), why);
+    return mtls_sign_fail(b, f, MTLS_SIGN_BAD_SIGN,
+                          ERR_GET_LIB(e) == MTLS_err_library()
+                              ? ERR_GET_REASON(e)
+                              : MTLS_R_SIGN_FAILED,
+                          why);
 }
 
 /* --- what is not data --- */
@@ -164,6 +168,7 @@ static void deliver(struct mtls_sign_filter *f, struct mtls_signed *s)
 {
     f->in_sequence++;
     f->is_signed = 1;
+    f->eof = s->len == 0; /* N17 */
     OPENSSL_free(f->data);
     f->data = s->data;
     f->len = s->len;
@@ -175,7 +180,7 @@ static void deliver(struct mtls_sign_filter *f, struct mtls_signed *s)
 static int take_message(BIO *b, struct mtls_sign_filter *f,
                         struct mtls_signed *s)
 {
-    if (!f->peer_on)
+    if (!f->peer_on || f->eof)
         return malformed(b, f);
     if (s->len > f->set.max)
         return mtls_sign_fail(b, f, MTLS_SIGN_BAD_SIGN, MTLS_R_SIGN_TOO_LONG,
@@ -238,7 +243,7 @@ static int take_unsigned(BIO *b, struct mtls_sign_filter *f)
 {
     unsigned char *data;
 
-    if (f->set.require || f->peer_on)
+    if (f->set.require || f->peer_on || f->eof)
         return mtls_sign_fail(b, f, MTLS_SIGN_BAD_SIGN, MTLS_R_SIGN_REQUIRED,
                               NULL);
     data = OPENSSL_memdup(f->reader.data, f->reader.len);

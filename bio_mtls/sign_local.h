@@ -61,7 +61,8 @@ struct mtls_sign_filter {
     char *peer;
 
     /* Out. */
-    int said_on;
+    int said_on, said_end;
+    int ended_below; /* the BIO below was told too */
     uint64_t out_sequence;
     struct mtls_sign_queue out;
     int refused; /* a part of |out|: it stays where it is, for TLS to retry */
@@ -82,7 +83,8 @@ struct mtls_sign_filter {
     unsigned char *data;
     size_t len, at;
     int is_signed;
-    int eof;
+    int eof;  /* the peer has said its last message */
+    int over; /* the BIO below has ended */
 
     /* The end of it. */
     int reason;
@@ -127,6 +129,15 @@ int mtls_sign_say_on(struct mtls_sign_filter *f, int on);
 
 int mtls_sign_write(BIO *b, struct mtls_sign_filter *f, const char *data,
                     size_t len, size_t *n);
+
+/*
+ * mtls_sign_end says that nothing more is written (N17), and ends the BIO below
+ * once nothing can be owed any more: 1, or -1 with retry or an error.
+ */
+int mtls_sign_end(BIO *b, struct mtls_sign_filter *f);
+
+/* mtls_sign_end_below does the latter, where it is time: 1, or -1. */
+int mtls_sign_end_below(BIO *b, struct mtls_sign_filter *f);
 
 /* mtls_sign_put_receipt signs one for the message |s|, and queues it: 1, 0. */
 int mtls_sign_put_receipt(struct mtls_sign_filter *f,

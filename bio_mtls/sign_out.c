@@ -231,7 +231,8 @@ int mtls_sign_put_receipt(struct mtls_sign_filter *f,
 static int put_message(struct mtls_sign_filter *f, const unsigned char *data,
                        size_t len)
 {
-    const uint8_t wants = f->set.receipt ? MTLS_SIGN_WANTS_RECEIPT : 0;
+    const uint8_t wants =
+        f->set.receipt && len != 0 ? MTLS_SIGN_WANTS_RECEIPT : 0;
     const struct mtls_sign_context context =
         context_of(f, wants, f->out_sequence);
     unsigned char digest[MTLS_SIGN_DIGEST];
@@ -279,10 +280,14 @@ int mtls_sign_write(BIO *b, struct mtls_sign_filter *f, const char *data,
 {
     int r;
 
-    if (len == 0)
-        return 1;
     if (mtls_sign_push(b, f) <= 0)
         return -1;
+    if (len == 0)
+        return 1;
+    if (f->said_end || f->ended_below) {
+        MTLS_raise(MTLS_R_WRITE_AFTER_SHUTDOWN);
+        return -1;
+    }
     if (len > f->set.max && f->said_on) {
         MTLS_raise(MTLS_R_SIGN_TOO_LONG);
         return -1;
@@ -298,4 +303,33 @@ int mtls_sign_write(BIO *b, struct mtls_sign_filter *f, const char *data,
     BIO_clear_retry_flags(b); /* it is taken: the rest goes with the next */
     *n = len;
     return 1;
+}
+
+/* --- the end --- */
+
+int mtls_sign_end_below(BIO *b, struct mtls_sign_filter *f)
+{
+    if (f->ended_below || f->direct ||
+        (f->said_on && (!f->said_end || !f->eof || f->asked_count != 0)))
+        return 1;
+    if (BIO_shutdown_wr(BIO_next(b)) <= 0) {
+        BIO_copy_next_retry(b);
+        return -1;
+    }
+    f->ended_below = 1;
+    return 1;
+}
+
+int mtls_sign_end(BIO *b, struct mtls_sign_filter *f)
+{
+    if (mtls_sign_push(b, f) < 0)
+        return -1;
+    if (f->said_on && !f->said_end) {
+        if (put_message(f, (const unsigned char *)"", 0) <= 0)
+            return -1;
+        f->said_end = 1;
+        if (mtls_sign_push(b, f) < 0)
+            return -1;
+    }
+    return mtls_sign_end_below(b, f);
 }

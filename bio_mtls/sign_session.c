@@ -114,6 +114,8 @@ static int take_key(struct mtls_sign_filter *f)
         key = SSL_get_privatekey(f->ssl);
         if (chain == NULL)
             SSL_get0_chain_certs(f->ssl, &chain);
+        if (chain == NULL)
+            SSL_CTX_get_extra_chain_certs(SSL_get_SSL_CTX(f->ssl), &chain);
     }
     if (cert == NULL || key == NULL)
         return 0;

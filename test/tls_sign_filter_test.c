@@ -141,6 +141,59 @@ START_TEST(G8_messages_of_every_size)
 }
 END_TEST
 
+/* Both write more than the pair holds, and neither had read before. */
+START_TEST(both_write_at_once)
+{
+    const struct sign_wish wish = {
+        .client = "pkcs7", .server = "pkcs7", .pair_size = 1000};
+    struct sign_ends e = sign_ends_of(&wish);
+    static char data[100000], got[100001];
+    size_t c = 0, s = 0;
+
+    sign_ends_shake(&e);
+    BIO_tls_sign_set_receipt(e.client, 1);
+    BIO_tls_sign_set_receipt(e.server, 1);
+    ck_assert_int_eq(BIO_write(e.client, data, sizeof(data)), sizeof(data));
+    ck_assert_int_eq(BIO_write(e.server, data, sizeof(data)), sizeof(data));
+    for (int i = 0; i < 10000 && (c < sizeof(data) || s < sizeof(data)); i++) {
+        int n = BIO_read(e.server, got, sizeof(got));
+
+        c += n > 0 ? (size_t)n : 0;
+        n = BIO_read(e.client, got, sizeof(got));
+        s += n > 0 ? (size_t)n : 0;
+    }
+    ck_assert(c == sizeof(data) && s == sizeof(data));
+    sign_ends_free(&e);
+}
+END_TEST
+
+/* The end of one direction, signed; receipts still go against it. */
+START_TEST(the_end_of_a_direction)
+{
+    struct sign_ends e = sign_ends_open("pkcs7");
+    char c;
+
+    BIO_tls_sign_set_receipt(e.server, 1);
+    sign_say(e.client, "all");
+    ck_assert_int_eq(BIO_shutdown_wr(e.client), 1);
+    ck_assert_int_eq(BIO_shutdown_wr(e.client), 1);
+    ck_assert_int_le(BIO_puts(e.client, "more"), 0);
+    ck_reason(MTLS_R_WRITE_AFTER_SHUTDOWN);
+    sign_hear(e.server, "all");
+    ck_assert_int_eq(BIO_read(e.server, &c, 1), 0);
+    ck_assert(!BIO_should_retry(e.server) && BIO_eof(e.server));
+    sign_say(e.server, "answer");
+    ck_assert_int_eq(BIO_shutdown_wr(e.server), 1);
+    ck_assert_int_eq(BIO_read(e.server, &c, 1), -1); /* for its receipt */
+    ck_assert(BIO_should_retry(e.server));
+    sign_hear(e.client, "answer");
+    ck_assert_int_eq(BIO_read(e.client, &c, 1), 0);
+    ck_assert_int_eq(BIO_tls_sign_wait_receipts(e.server), 1);
+    ck_assert_int_eq(BIO_read(e.server, &c, 1), 0);
+    sign_ends_free(&e);
+}
+END_TEST
+
 START_TEST(G8_over_the_limit)
 {
     const struct sign_wish wish = {.client = "pkcs7", .server = "pkcs7"};
@@ -332,6 +385,8 @@ int main(void)
     tcase_add_loop_test(one, receipts_both_ways, 0, 2);
     tcase_add_test(one, reads_and_lines);
     tcase_add_test(one, G8_messages_of_every_size);
+    tcase_add_test(one, both_write_at_once);
+    tcase_add_test(one, the_end_of_a_direction);
     tcase_add_test(one, G8_over_the_limit);
     tcase_add_test(one, off_and_on);
     tcase_add_test(one, other_certificates);
