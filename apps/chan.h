@@ -16,6 +16,7 @@
 #include <mtls/bio_mtls.h>
 
 struct chan;
+struct signing;
 
 struct chan_ops {
     /* Told |events| of BIO_mtls_next_ready(). It may free the channel. */
@@ -33,6 +34,7 @@ struct chan {
     struct app *app;
     struct link *link;
     BIO *bio;
+    struct signing *signing; /* what is above it (sign.h), or NULL */
     uint64_t since; /* uv_now() when it was made, or lost its link */
     int waits;      /* for room, see link_room() */
 };

@@ -5,6 +5,7 @@
 
 #include "echo.h"
 #include "link.h"
+#include "sign.h"
 #include "tell.h"
 
 #include <openssl/err.h>
@@ -22,6 +23,7 @@ struct echo {
 static void finish(struct echo *e, enum chan_end how, const char *why)
 {
     tell_channel_close(&e->chan, how, why);
+    sign_remove(&e->chan);
     chan_remove(&e->chan);
     BIO_free(e->chan.bio);
     ERR_clear_error();
@@ -46,33 +48,46 @@ static void set_full(struct echo *e, int full)
     (void)BIO_mtls_set_events(e->chan.bio, events);
 }
 
+static void wait_for_room(struct echo *e)
+{
+    set_full(e, 1);
+    if (e->chan.link != NULL)
+        link_changed(e->chan.link);
+}
+
 /* 1: more may follow at once; 0: nothing for now; -1: |e| is gone. */
 static int echo_piece(struct echo *e)
 {
-    BIO *bio = e->chan.bio;
+    const struct chan *c = &e->chan;
     char *in, *out;
-    int n = BIO_nread0(bio, &in), room;
+    int n = sign_peek(c, &in), room, retry = sign_retry(c);
 
     if (n > 0) {
-        room = BIO_nwrite0(bio, &out);
+        room = sign_room(c, &out);
         if (room > 0) {
             n = n < room ? n : room;
             memcpy(out, in, (size_t)n);
-            if (BIO_nwrite(bio, &out, n) == n)
-                BIO_nread(bio, &in, n);
-            return BIO_pending(bio) > 0 || BIO_eof(bio);
+            if (sign_put(c, n) == n)
+                sign_take(c, n);
+            return sign_more(c);
         }
-        if (BIO_should_retry(bio)) {
-            set_full(e, 1);
-            if (e->chan.link != NULL)
-                link_changed(e->chan.link);
+        if (sign_retry(c)) {
+            wait_for_room(e);
             return 0;
         }
-    } else if (BIO_should_retry(bio)) {
+    } else if (sign_unsent(c)) {
+        wait_for_room(e);
         return 0;
-    } else if (n == 0 && !BIO_mtls_was_reset(bio)) {
-        finish(e, CHAN_ENDED, "");
-        return -1;
+    } else if (n < 0 && retry) {
+        return 0;
+    } else if (n == 0 && !BIO_mtls_was_reset(c->bio)) {
+        n = sign_finish(c);
+        if (n == 0)
+            return 0;
+        if (n > 0) {
+            finish(e, CHAN_ENDED, "");
+            return -1;
+        }
     }
     fail(e);
     return -1;
@@ -118,5 +133,8 @@ void echo_new(struct link *k, BIO *bio)
     }
     chan_add(&e->chan, &ops, k, bio);
     tell_channel_open(&e->chan);
-    link_changed(k);
+    if (sign_add(&e->chan) && sign_begin(&e->chan))
+        link_changed(k);
+    else
+        fail(e);
 }

@@ -5,6 +5,7 @@
 
 #include "forward.h"
 #include "link.h"
+#include "sign.h"
 #include "tell.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ static void finish(struct forward *f, enum chan_end how, const char *why)
         local->ops->reset(local);
     if (f->done != NULL)
         f->done(f->arg, how, why);
+    sign_remove(&f->chan);
     chan_remove(&f->chan);
     BIO_free(f->chan.bio);
     ERR_clear_error();
@@ -103,7 +105,7 @@ static int take_end(struct forward *f)
 /* The channel has nothing more just now, or ever. 0 when |f| is gone. */
 static int take_nothing(struct forward *f, int n)
 {
-    if (BIO_should_retry(f->chan.bio))
+    if (sign_retry(&f->chan))
         return 1;
     if (n == 0)
         return take_end(f);
@@ -115,17 +117,30 @@ static int take_nothing(struct forward *f, int n)
  * the error included, without asking the transport for it. */
 static int has_more(const struct forward *f)
 {
-    return BIO_pending(f->chan.bio) > 0 || BIO_eof(f->chan.bio) ||
-           f->chan.link == NULL;
+    return sign_more(&f->chan) || f->chan.link == NULL;
+}
+
+/* The pieces to be sent, of which the first is |n| octets at |p|. */
+static int lent(const struct forward *f, struct iovec *v, char *p, int n)
+{
+    if (f->chan.signing == NULL)
+        return BIO_mtls_nread0v(f->chan.bio, v, CHUNKS);
+    v[0].iov_base = p;
+    v[0].iov_len = (size_t)n;
+    return 1;
 }
 
 /* Says that so many octets of the pieces that were lent are done with. */
-static void consume(BIO *bio, size_t octets)
+static void consume(const struct forward *f, size_t octets)
 {
     char *p;
     int n;
 
-    for (; octets > 0 && (n = BIO_nread(bio, &p, (int)octets)) > 0;)
+    if (f->chan.signing != NULL) {
+        sign_take(&f->chan, (int)octets);
+        return;
+    }
+    for (; octets > 0 && (n = BIO_nread(f->chan.bio, &p, (int)octets)) > 0;)
         octets -= (size_t)n;
 }
 
@@ -135,16 +150,15 @@ static void consume(BIO *bio, size_t octets)
  */
 static int to_local(struct forward *f)
 {
-    BIO *bio = f->chan.bio;
     struct iovec v[CHUNKS];
     size_t all = 0;
     ssize_t sent;
     char *p;
-    int n = BIO_nread0(bio, &p);
+    int n = sign_peek(&f->chan, &p);
 
     if (n <= 0)
         return take_nothing(f, n);
-    n = BIO_mtls_nread0v(bio, v, CHUNKS);
+    n = lent(f, v, p, n);
     for (int i = 0; i < n; i++)
         all += v[i].iov_len;
     sent = f->local->ops->writev(f->local, v, n);
@@ -152,7 +166,7 @@ static int to_local(struct forward *f)
         give_up(f, strerror(errno));
         return 0;
     }
-    consume(bio, sent > 0 ? (size_t)sent : 0);
+    consume(f, sent > 0 ? (size_t)sent : 0);
     if (sent < (ssize_t)all) {
         f->local_full = 1;
         return 1;
@@ -171,13 +185,15 @@ static int take_refusal(struct forward *f)
 {
     if (f->chan.link != NULL)
         link_changed(f->chan.link);
-    if (BIO_should_retry(f->chan.bio)) {
+    if (sign_retry(&f->chan)) {
         f->chan_full = 1;
         return 1;
     }
     /* Reading will say why; until then what has arrived is delivered. */
     ERR_clear_error();
     f->deaf = 1;
+    if (f->chan.signing != NULL && !f->local_full && !f->chan_ended)
+        return to_local(f); /* it may be the filter that has given up */
     return 1;
 }
 
@@ -214,6 +230,40 @@ static size_t find_room(struct forward *f)
     return room < OCTETS ? room : OCTETS;
 }
 
+/* The local end has said all. 0 when |f| is gone. */
+static int end_channel(struct forward *f)
+{
+    f->local_ended = 1;
+    return sign_end(&f->chan) > 0 || take_refusal(f);
+}
+
+/* The same as from_local(), with what is read for one message. */
+static int sign_local(struct forward *f)
+{
+    char *p;
+    int room = sign_room(&f->chan, &p);
+    ssize_t n;
+
+    if (room <= 0)
+        return take_refusal(f);
+    n = f->local->ops->read(f->local, p, (size_t)room);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 1;
+    if (n < 0) {
+        give_up(f, strerror(errno));
+        return 0;
+    }
+    if (n == 0)
+        return end_channel(f);
+    if (sign_put(&f->chan, (int)n) != n) {
+        chan_failed(f);
+        return 0;
+    }
+    if (f->chan.link != NULL)
+        link_changed(f->chan.link);
+    return 1;
+}
+
 /*
  * Receives as much as fills four records by one system call. A copy costs less
  * than three calls, each with an acknowledgment to the sender that wakes it. 0
@@ -223,10 +273,13 @@ static int from_local(struct forward *f)
 {
     static char octets[OCTETS];
     BIO *bio = f->chan.bio;
-    size_t room = find_room(f);
+    size_t room;
     ssize_t n;
     int written;
 
+    if (f->chan.signing != NULL)
+        return sign_local(f);
+    room = find_room(f);
     if (room == 0)
         return 1;
     n = f->local->ops->read(f->local, octets, room);
@@ -251,13 +304,48 @@ static int from_local(struct forward *f)
     return 1;
 }
 
+/* What the channel did not take before goes first. 0 when |f| is gone. */
+static int go_on(struct forward *f)
+{
+    if (f->deaf)
+        return 1;
+    return f->local_ended ? end_channel(f) : from_local(f);
+}
+
+/*
+ * Whether something is to be sent, or receipts are to come: 1, 0; -1 failed. To
+ * read may have sent what a write had left, of which no event tells.
+ */
+static int owes(struct forward *f)
+{
+    int r;
+
+    if (f->opening || f->deaf || f->chan.signing == NULL)
+        return 0;
+    f->chan_full = (unsigned)sign_unsent(&f->chan) & 1;
+    if (!f->chan_full && f->local_ended && sign_end(&f->chan) <= 0) {
+        if (!sign_retry(&f->chan))
+            return -1;
+        f->chan_full = 1;
+    }
+    if (!f->chan_ended)
+        return 0;
+    r = sign_receipts(&f->chan);
+    return r < 0 ? -1 : r == 0 || f->chan_full;
+}
+
 /* Looks at where things stand: over, or what to wait for. */
 static void settle(struct forward *f)
 {
-    int mute = f->local_full || f->chan_ended;
+    int owed = owes(f); /* by either side, under signatures */
+    int mute = f->local_full || (f->chan_ended && !owed);
     int want = f->local_full ? LOCAL_OUT : 0;
 
-    if (f->chan_ended && (f->local_ended || f->deaf)) {
+    if (owed < 0) {
+        chan_failed(f);
+        return;
+    }
+    if (f->chan_ended && !owed && (f->local_ended || f->deaf)) {
         if (f->local_ended || f->chan.link != NULL)
             finish(f, CHAN_ENDED, "");
         else
@@ -305,6 +393,10 @@ static int on_answer(struct forward *f, int events)
     if ((events & MTLS_EVENT_OPEN) != 0) {
         f->opening = 0;
         tell_channel_open(&f->chan);
+        if (!sign_begin(&f->chan)) {
+            chan_failed(f);
+            return 0;
+        }
     } else if ((events & MTLS_EVENT_CLOSED) != 0) {
         char *p;
 
@@ -328,7 +420,7 @@ static void on_ready(struct chan *c, int events)
         return;
     if ((events & MTLS_EVENT_WRITABLE) != 0 && f->chan_full) {
         f->chan_full = 0;
-        if (!f->deaf && !f->local_ended && !from_local(f))
+        if (!go_on(f))
             return;
     }
     settle(f);
@@ -360,6 +452,11 @@ static struct forward *forward_new(struct link *k, BIO *bio,
     local->owner = f;
     local->ready = on_local;
     chan_add(&f->chan, &ops, k, bio);
+    if (!sign_add(&f->chan)) {
+        chan_remove(&f->chan);
+        free(f);
+        return NULL;
+    }
     return f;
 }
 
@@ -384,8 +481,8 @@ int forward_open(struct link *k, const char *destination, const char *source,
         chan_failed(f);
         return 1;
     }
-    if (answer > 0)
-        on_answer(f, MTLS_EVENT_OPEN);
+    if (answer > 0 && !on_answer(f, MTLS_EVENT_OPEN))
+        return 1;
     link_changed(k);
     settle(f);
     return 1;
@@ -404,6 +501,9 @@ int forward_accept(struct link *k, BIO *bio, struct local *local)
     }
     tell_channel_open(&f->chan);
     link_changed(k);
-    settle(f);
+    if (sign_begin(&f->chan))
+        settle(f);
+    else
+        chan_failed(f);
     return 1;
 }

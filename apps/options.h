@@ -33,6 +33,9 @@ struct options {
     /* mtls-00 */
     int mtls00, app_everything, no_fallback;
     struct strings apps;
+    /* signatures */
+    const char *sign, *evidence;
+    int sign_require, sign_receipt;
     /* TLS */
     const char *ca_file, *ca_path;
     const char *cert, *key, *pass;

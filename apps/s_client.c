@@ -14,6 +14,7 @@
 #include "report.h"
 #include "request.h"
 #include "sessions.h"
+#include "sign.h"
 #include "tell.h"
 #include "tls_conf.h"
 #include "tlsmux_client.h"
@@ -69,9 +70,9 @@ static const struct option options_client[] = {
 };
 /* clang-format on */
 
-static const struct option *const tables[] = {options_client, options_mtls00,
-                                              options_tls,    options_session,
-                                              options_output, NULL};
+static const struct option *const tables[] = {
+    options_client,  options_mtls00, options_tls, options_sign,
+    options_session, options_output, NULL};
 
 struct client;
 
@@ -452,7 +453,7 @@ static void free_all(struct client *c)
 static int run(struct client *c)
 {
     options_report(&c->o);
-    if (!check(c))
+    if (!sign_check(&c->o) || !check(c))
         return EXIT_USAGE;
     c->app.command = c;
     c->app.drain = on_drain;
@@ -467,7 +468,8 @@ static int run(struct client *c)
     c->more = sessions_new(&c->app, c->ctx, &c->o, &c->server, c->pool,
                            c->o.sessions > 0 ? (size_t)c->o.sessions - 1 : 0,
                            on_sessions, c);
-    if (c->ctx != NULL && c->pool != NULL && c->more != NULL && bind_doors(c)) {
+    if (c->ctx != NULL && sign_start(&c->o, c->ctx) && c->pool != NULL &&
+        c->more != NULL && bind_doors(c)) {
         (c->o.tlsmux ? start_tlsmux : connect_to_server)(c);
     } else {
         c->app.status = EXIT_FAILURE;
@@ -494,6 +496,7 @@ int s_client_main(int argc, char *argv[])
     case OPTIONS_BAD:
         break;
     }
+    sign_stop();
     tls_conf_free(c.ctx);
     free_all(&c);
     tell_trace_end();

@@ -14,6 +14,7 @@
 #include "remote.h"
 #include "report.h"
 #include "request.h"
+#include "sign.h"
 #include "tell.h"
 #include "tls_conf.h"
 #include "tlsmux_server.h"
@@ -62,9 +63,9 @@ static const struct option options_server[] = {
 };
 /* clang-format on */
 
-static const struct option *const tables[] = {options_server, options_mtls00,
-                                              options_tls,    options_session,
-                                              options_output, NULL};
+static const struct option *const tables[] = {
+    options_server,  options_mtls00, options_tls, options_sign,
+    options_session, options_output, NULL};
 
 struct server {
     struct app app;
@@ -223,7 +224,8 @@ static void start(struct server *s, const struct endpoint *where)
     s->ctx = tls_conf_new(&s->o, 1);
     if (s->o.tlsmux)
         allow_own_only(s->allow);
-    if (s->ctx != NULL && (s->o.allow.n > 0 || configured_allow(s->allow)))
+    if (s->ctx != NULL && sign_start(&s->o, s->ctx) &&
+        (s->o.allow.n > 0 || configured_allow(s->allow)))
         s->listener = listener_new(&s->app, where, "sessions", on_accept, s);
     if (s->listener == NULL) {
         app_quit(&s->app);
@@ -238,7 +240,7 @@ static int serve(struct server *s)
     struct endpoint where;
 
     options_report(&s->o);
-    if (!check(s, &where))
+    if (!sign_check(&s->o) || !check(s, &where))
         return EXIT_USAGE;
     s->app.command = s;
     s->app.drain = on_drain;
@@ -266,6 +268,7 @@ int s_server_main(int argc, char *argv[])
     case OPTIONS_BAD:
         break;
     }
+    sign_stop();
     tls_conf_free(s.ctx);
     allow_free(s.allow);
     allow_free(s.allow_listen);

@@ -19,7 +19,7 @@ SSL_CTX *sign_ctx(int server, int version, const char *formats, int refuse)
     ck_assert(SSL_CTX_set_min_proto_version(ctx, version));
     ck_assert(SSL_CTX_set_max_proto_version(ctx, version));
     ck_assert(SSL_CTX_use_cert_and_key(ctx, id->cert, id->key, id->chain, 1));
-    SSL_CTX_set1_cert_store(ctx, pki_trust(NULL));
+    SSL_CTX_set_cert_store(ctx, pki_trust(NULL));
     SSL_CTX_set_num_tickets(ctx, 0); /* nobody reads before the first message */
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     if (formats != NULL)
