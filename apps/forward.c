@@ -320,10 +320,12 @@ static int owes(struct forward *f)
 {
     int r;
 
-    if (f->opening || f->deaf || f->chan.signing == NULL)
+    if (f->opening || f->chan.signing == NULL)
         return 0;
-    f->chan_full = (unsigned)sign_unsent(&f->chan) & 1;
-    if (!f->chan_full && f->local_ended && sign_end(&f->chan) <= 0) {
+    if (!f->deaf)
+        f->chan_full = (unsigned)sign_unsent(&f->chan) & 1;
+    if (!f->deaf && !f->chan_full && f->local_ended &&
+        sign_end(&f->chan) <= 0) {
         if (!sign_retry(&f->chan))
             return -1;
         f->chan_full = 1;
@@ -331,7 +333,7 @@ static int owes(struct forward *f)
     if (!f->chan_ended)
         return 0;
     r = sign_receipts(&f->chan);
-    return r < 0 ? -1 : r == 0 || f->chan_full;
+    return r < 0 ? -1 : r == 0 || (f->chan_full && !f->deaf);
 }
 
 /* Looks at where things stand: over, or what to wait for. */
