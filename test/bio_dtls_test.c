@@ -207,7 +207,7 @@ END_TEST
 
 START_TEST(U1_after_an_outage_traffic_flows_again)
 {
-    char data[120];
+    char data[120] = "";
     BIO *c, *s;
 
     dtls_ends_new(&ends);
