@@ -445,6 +445,7 @@ static int bind_doors(struct client *c)
 
 static void free_all(struct client *c)
 {
+    sessions_free(c->more);
     wishes_free(c->wishes);
     free(c->doors);
     options_free(&c->o);
