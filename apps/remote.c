@@ -50,7 +50,7 @@ static void fail(struct wish *w)
     char text[256];
     enum chan_end how = chan_failure(&w->chan, &why);
 
-    int lost = w->chan.link == NULL; /* with the session, which tells it */
+    int lost = how == CHAN_TRUNCATED; /* with the session, which tells it */
 
     report_escape(text, sizeof(text), why);
     release(w, how, text);
