@@ -290,12 +290,8 @@ START_TEST(above_channels)
     struct channels one, two;
 
     ck_assert(BIO_new_bio_pair(&a, 0, &b, 0));
-    st.client = BIO_push(
-        BIO_new(BIO_f_mtls()),
-        BIO_push(BIO_new_ssl(sign_ctx(0, TLS1_3_VERSION, "pkcs7", 0), 1), a));
-    st.server = BIO_push(
-        BIO_new(BIO_f_mtls()),
-        BIO_push(BIO_new_ssl(sign_ctx(1, TLS1_3_VERSION, "pkcs7", 0), 0), b));
+    st.client = BIO_push(BIO_new(BIO_f_mtls()), BIO_push(sign_tls(0), a));
+    st.server = BIO_push(BIO_new(BIO_f_mtls()), BIO_push(sign_tls(1), b));
     one = stacks_open(&st, "one:1");
     two = stacks_open(&st, "two:2");
     one.c = BIO_push(BIO_new(BIO_f_tls_sign()), one.c);

@@ -27,6 +27,15 @@ SSL_CTX *sign_ctx(int server, int version, const char *formats, int refuse)
     return ctx;
 }
 
+BIO *sign_tls(int server)
+{
+    SSL_CTX *ctx = sign_ctx(server, TLS1_3_VERSION, "pkcs7", 0);
+    BIO *ssl = BIO_new_ssl(ctx, !server);
+
+    SSL_CTX_free(ctx);
+    return ssl;
+}
+
 static BIO *on_top(BIO *transport, SSL_CTX *ctx, int client)
 {
     BIO *ssl = BIO_new_ssl(ctx, client), *sign = BIO_new(BIO_f_tls_sign());

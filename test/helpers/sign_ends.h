@@ -32,6 +32,9 @@ struct sign_wish {
 /* The SSL_CTX of an end: a certificate of its own; the root is trusted. */
 SSL_CTX *sign_ctx(int server, int version, const char *formats, int refuse);
 
+/* sign_tls: a BIO_f_ssl() of TLS 1.3 whose end offers pkcs7. */
+BIO *sign_tls(int server);
+
 struct sign_ends sign_ends_of(const struct sign_wish *wish);
 
 /* Both offer this format, and the handshakes are done. */
