@@ -95,6 +95,7 @@ int mtls_dgram_write(const struct mtls_io *io, const void *data, size_t len,
                      size_t *n)
 {
     struct mtls_channel *c = io->channel;
+    int asked = c->life == MTLS_ASKED;
 
     *n = 0;
     for (;;) {
@@ -109,6 +110,8 @@ int mtls_dgram_write(const struct mtls_io *io, const void *data, size_t len,
             *n = len;
             mtls_mux_send(io->mux);
             await_sent(io);
+            if (asked)
+                mtls_io_await_owed(io); /* the Success, beside */
             return 1;
         }
         move(io->mux, MTLS_WANT_ROOM, c);

@@ -571,6 +571,11 @@ int mtls_io_wait(const struct mtls_io *io)
     return wait_or_retry(io);
 }
 
+void mtls_io_await_owed(const struct mtls_io *io)
+{
+    await_owed(io);
+}
+
 int mtls_io_retry_room(const struct mtls_io *io)
 {
     retry_call(io, BIO_FLAGS_WRITE, 0);

@@ -48,6 +48,7 @@ int mtls_io_at_end(const struct mtls_io *io);
 int mtls_io_open_first(const struct mtls_io *io);
 int mtls_io_writable(const struct mtls_io *io);
 int mtls_io_wait(const struct mtls_io *io);
+void mtls_io_await_owed(const struct mtls_io *io);
 int mtls_io_retry_room(const struct mtls_io *io);
 
 int mtls_io_eof(const struct mtls_channel *channel);

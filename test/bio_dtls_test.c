@@ -10,7 +10,6 @@
 #include <check.h>
 #include <openssl/err.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 
@@ -346,48 +345,6 @@ START_TEST(two_threads_share_a_channel)
 }
 END_TEST
 
-static sem_t was_read;
-
-static void *read_and_say(void *arg)
-{
-    char data[200];
-    BIO *c = arg;
-
-    for (int i = 0; i < ECHOES; i++) {
-        ck_assert_int_gt(BIO_read(c, data, sizeof(data)), 0);
-        sem_post(&was_read);
-    }
-    return NULL;
-}
-
-/* The thread that polls, here the reader, has to look for room, too. */
-START_TEST(writers_wait_for_a_full_socket_while_another_thread_polls)
-{
-    pthread_t server, reader;
-    BIO *c;
-
-    dtls_ends_contexts(&ends, 8, 60);
-    dtls_ends_sockets(&ends, 1);
-    ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
-    ck_assert_int_eq(BIO_do_handshake(ends.client), 1);
-    c = BIO_new_mtls_channel(ends.client, "localhost:7");
-    ck_assert_int_eq(BIO_do_connect(c), 1);
-    ends.to_server.full = 50;
-    sem_init(&was_read, 0, 0);
-    ck_assert_int_eq(pthread_create(&reader, NULL, read_and_say, c), 0);
-    for (int i = 0; i < ECHOES; i++) {
-        ck_assert_int_eq(BIO_puts(c, "hello"), 5);
-        while (sem_wait(&was_read) != 0)
-            ;
-    }
-    ck_assert_int_eq(pthread_join(reader, NULL), 0);
-    BIO_free(c);
-    ck_assert_int_eq(pthread_join(server, NULL), 0);
-    sem_destroy(&was_read);
-    dtls_ends_free(&ends);
-}
-END_TEST
-
 /* --- the rest of the interface --- */
 
 /* Else data would be gathered into records of the control connection. */
@@ -597,8 +554,6 @@ int main(void)
     tcase_add_test(tc, a_refused_writer_is_told_when_to_come_back);
     tcase_add_test(tc, calls_that_block_wait_and_ask_for_credit);
     tcase_add_test(tc, two_threads_share_a_channel);
-    tcase_add_test(tc,
-                   writers_wait_for_a_full_socket_while_another_thread_polls);
     tcase_add_test(tc, a_cork_that_came_first_holds_no_datagram_back);
     tcase_add_test(tc, the_default_channel_carries_datagrams_too);
     tcase_add_test(tc, empty_datagrams_and_what_streams_have);

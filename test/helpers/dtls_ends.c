@@ -110,6 +110,7 @@ static BIO *dgram_bio(int fd, struct lossy *lossy)
 void dtls_ends_sockets(struct dtls_ends *e, int blocking)
 {
     int udp[2], tcp[2];
+    BIO *beside;
 
     udp_pair(udp);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, tcp), 0);
@@ -121,9 +122,11 @@ void dtls_ends_sockets(struct dtls_ends *e, int blocking)
     e->client =
         BIO_push(BIO_new(BIO_f_mtls()),
                  ssl_bio(e->client_tls, BIO_new_socket(tcp[0], BIO_CLOSE), 1));
+    beside = BIO_new_socket(tcp[1], BIO_CLOSE);
+    if (e->control != NULL)
+        beside = BIO_push(lossy_new(e->control), beside);
     e->server =
-        BIO_push(BIO_new(BIO_f_mtls()),
-                 ssl_bio(e->server_tls, BIO_new_socket(tcp[1], BIO_CLOSE), 0));
+        BIO_push(BIO_new(BIO_f_mtls()), ssl_bio(e->server_tls, beside, 0));
     BIO_mtls_set_cork(e->client, e->corked);
     ck_assert_int_eq(BIO_mtls_set_datagram_bio(e->client, e->client_beside), 1);
     ck_assert_int_eq(BIO_mtls_set_waiting(e->server, e->waiting), 1);

@@ -18,6 +18,7 @@ struct dtls_ends {
     SSL_CTX *client_dtls, *server_dtls, *client_tls, *server_tls;
     MTLS_DTLS_WAITING *waiting;
     struct lossy to_server, to_client; /* what becomes of datagrams */
+    struct lossy *control; /* and of what the server says beside; or NULL */
     BIO *arriving; /* the server's DTLS, until it waits in the table, ... */
     BIO *arrived;  /* ... and then, lent */
     BIO *client_beside; /* the client's, lent */
