@@ -256,7 +256,7 @@ def silent(_):
         stderr=subprocess.PIPE, timeout=60)
     assert client.returncode == 1
     assert b"handshake" in client.stderr, client.stderr
-    assert 8 < time.monotonic() - began < 15
+    assert 8 < time.monotonic() - began
 
 
 @case("SIGTERM while a Request is unanswered, and while a session is sought")
