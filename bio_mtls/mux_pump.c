@@ -194,7 +194,9 @@ static int receive_some(struct mtls_mux *mux, size_t *taken)
     if (BIO_read_ex(mux->next, p, room, &n)) {
         mtls_session_recv_ack(s, n);
         *taken += n;
-        return mux->write_failed || !mtls_mux_tls_emptied(mux);
+        /* What was read is not parsed yet while answers wait, or a reader. */
+        return mux->write_failed || !mtls_mux_tls_emptied(mux) ||
+               !mtls_session_can_receive(s);
     }
     if (BIO_should_retry(mux->next) && !mux->write_failed)
         mux->in_wants_write = BIO_should_write(mux->next);

@@ -413,6 +413,41 @@ START_TEST(C8_no_resumption_of_a_session_that_was_broken)
 }
 END_TEST
 
+/* More than the session queues answers to, in one record: no poll tells that
+ * there is more to do once the socket is empty. */
+START_TEST(what_asks_for_many_answers_gets_them_all)
+{
+    SSL_CTX *client = stacks_client_ctx(TLS1_3_VERSION);
+    SSL_CTX *server = stacks_server_ctx(TLS1_3_VERSION);
+    BIO *c = BIO_new_ssl(client, 1), *s;
+    char packets[300][7], got[sizeof(packets)];
+    size_t answered = 0, n;
+    int fds[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    BIO_push(c, BIO_new_socket(fds[0], BIO_CLOSE));
+    s = BIO_push(
+        BIO_new(BIO_f_mtls()),
+        BIO_push(BIO_new_ssl(server, 0), BIO_new_socket(fds[1], BIO_CLOSE)));
+    shake(c, s);
+    for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++)
+        memcpy(packets[i], "\4\0\7none", 7); /* CloseRequest */
+    ck_assert_int_eq(BIO_write(c, packets, sizeof(packets)), sizeof(packets));
+    while (BIO_mtls_process(s) == 2)
+        ;
+    while (answered < sizeof(got) &&
+           BIO_read_ex(c, got + answered, sizeof(got) - answered, &n))
+        answered += n;
+    ck_assert_uint_eq(answered, sizeof(got));
+    BIO_free_all(s);
+    BIO_free_all(c);
+    ERR_clear_error();
+    SSL_CTX_free(client);
+    SSL_CTX_free(server);
+}
+END_TEST
+
 /* --- a handshake that fails --- */
 
 static int connect_of(BIO *c)
@@ -513,6 +548,7 @@ int main(void)
     tcase_add_test(tc, end_of_a_session_in_good_order);
     tcase_add_loop_test(tc, C8_no_resumption_of_a_session_that_was_broken, 0,
                         4);
+    tcase_add_test(tc, what_asks_for_many_answers_gets_them_all);
     tcase_add_loop_test(tc, each_call_after_a_failed_handshake_has_a_reason, 0,
                         6);
     suite_add_tcase(suite, tc);
