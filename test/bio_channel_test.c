@@ -10,7 +10,6 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 static struct stacks st;
 
@@ -374,40 +373,6 @@ START_TEST(guaranteed_octets_are_all_taken)
 }
 END_TEST
 
-START_TEST(all_that_waits_is_lent_in_pieces)
-{
-    static char data[40000], got[40000];
-    struct channels ch = stacks_open(&st, "default");
-    struct iovec v[8];
-    size_t all = 0;
-    char *p;
-    int n;
-
-    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 8), 0);
-    for (size_t i = 0; i < sizeof(data); i++)
-        data[i] = (char)(i / 256 + i);
-    for (size_t sent = 0; sent < sizeof(data);) {
-        n = BIO_write(ch.c, data + sent, (int)(sizeof(data) - sent));
-        sent += n > 0 ? (size_t)n : 0;
-        stacks_turn(&st);
-    }
-    ck_assert_int_eq(BIO_pending(ch.s), sizeof(data));
-    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 1), 1);
-    n = BIO_mtls_nread0v(ch.s, v, 8);
-    ck_assert_int_gt(n, 1);
-    for (int i = 0; i < n; i++) {
-        memcpy(got + all, v[i].iov_base, v[i].iov_len);
-        all += v[i].iov_len;
-    }
-    ck_assert_uint_eq(all, sizeof(data));
-    ck_assert_mem_eq(got, data, sizeof(data));
-    ck_assert_int_eq(BIO_nread(ch.s, &p, 10), 10);
-    ck_assert_int_eq(BIO_mtls_nread0v(ch.s, v, 8), n);
-    ck_assert_mem_eq(v[0].iov_base, data + 10, v[0].iov_len);
-    free_both(&ch);
-}
-END_TEST
-
 START_TEST(write_without_credit_waits_for_input)
 {
     struct channels ch;
@@ -486,50 +451,6 @@ START_TEST(pending_is_what_a_read_would_give)
 }
 END_TEST
 
-START_TEST(zero_copy_calls_mean_what_bio_pairs_do)
-{
-    struct channels ch = stacks_open(&st, "default");
-    char *p, *q;
-    int n = BIO_nwrite0(ch.c, &p);
-
-    ck_assert_int_eq(n, 16375);
-    ck_assert_int_eq(BIO_nwrite(ch.c, &q, 5), 5);
-    ck_assert_ptr_eq(p, q);
-    memcpy(q, "after", 5); /* filled after the call, as bio_pair allows */
-    ck_assert_int_eq(BIO_flush(ch.c), 1);
-    ck_assert_int_eq(BIO_nread0(ch.s, &p), 5);
-    ck_assert_int_eq(BIO_nread(ch.s, &q, 3), 3);
-    ck_assert_ptr_eq(p, q);
-    ck_assert_mem_eq(q, "aft", 3);
-    ck_assert_int_eq(BIO_nread(ch.s, &q, 100), 2);
-    ck_assert_mem_eq(q, "er", 2);
-    ck_assert_int_eq(BIO_nread0(ch.s, &p), -1);
-    ck_assert(BIO_should_read(ch.s));
-    BIO_shutdown_wr(ch.c);
-    ck_assert_int_eq(BIO_nread0(ch.s, &p), 0);
-    ck_assert(!BIO_should_retry(ch.s));
-    free_both(&ch);
-}
-END_TEST
-
-START_TEST(zero_copy_draft_goes_before_what_is_written_next)
-{
-    struct channels ch = stacks_open(&st, "default");
-    char *p, text[32];
-
-    ck_assert_int_eq(BIO_nwrite(ch.c, &p, 3), 3);
-    memcpy(p, "one", 3);
-    ck_assert_int_eq(BIO_write(ch.c, "two", 3), 3);
-    ck_assert_int_eq(BIO_nwrite(ch.c, &p, 5), 5);
-    memcpy(p, "three", 5);
-    BIO_free(ch.c);
-    stacks_turn(&st);
-    ck_assert_int_eq(BIO_read(ch.s, text, sizeof(text)), 11);
-    ck_assert_mem_eq(text, "onetwothree", 11);
-    BIO_free(ch.s);
-}
-END_TEST
-
 START_TEST(a_channel_is_not_duplicated)
 {
     struct channels ch = stacks_open(&st, "default");
@@ -599,13 +520,10 @@ int main(void)
     tcase_add_test(tc, gets_does_not_split_a_line_that_fits);
     tcase_add_test(tc, truncation_is_no_end_of_file);
     tcase_add_test(tc, guaranteed_octets_are_all_taken);
-    tcase_add_test(tc, all_that_waits_is_lent_in_pieces);
     tcase_add_test(tc, write_without_credit_waits_for_input);
     tcase_add_test(tc, write_to_a_full_transport_waits_for_output);
     tcase_add_test(tc, empty_and_negative_lengths);
     tcase_add_test(tc, pending_is_what_a_read_would_give);
-    tcase_add_test(tc, zero_copy_calls_mean_what_bio_pairs_do);
-    tcase_add_test(tc, zero_copy_draft_goes_before_what_is_written_next);
     tcase_add_test(tc, a_channel_is_not_duplicated);
     tcase_add_test(tc, any_order_of_freeing);
     tcase_add_test(tc, many_channels_share_the_transport);
