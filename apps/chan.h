@@ -35,8 +35,8 @@ struct chan {
     struct link *link;
     BIO *bio;
     struct signing *signing; /* what is above it (sign.h), or NULL */
-    uint64_t since; /* uv_now() when it was made, or lost its link */
-    int waits;      /* for room, see link_room() */
+    uint64_t since;          /* uv_now() when it was made, or lost its link */
+    int waits;               /* for room, see link_room() */
 };
 
 /* How a channel ended, as its lines and -json tell it. */

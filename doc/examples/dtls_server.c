@@ -205,13 +205,23 @@ static void resolve(const char *host_port)
 {
     char *host = NULL, *port = NULL;
     BIO_ADDRINFO *found = NULL;
+    const BIO_ADDR *address;
+    unsigned char octets[sizeof(struct in6_addr)];
+    size_t len;
 
     if (!BIO_parse_hostserv(host_port, &host, &port, BIO_PARSE_PRIO_HOST) ||
         !BIO_lookup_ex(host, port, BIO_LOOKUP_SERVER, AF_UNSPEC, SOCK_DGRAM, 0,
                        &found))
         fail(host_port);
+    address = BIO_ADDRINFO_address(found);
     own = BIO_ADDR_new();
-    memcpy(own, BIO_ADDRINFO_address(found), sizeof(struct sockaddr_in6));
+    if (!BIO_ADDR_rawaddress(address, octets, &len) ||
+        !BIO_ADDR_rawmake(own, BIO_ADDR_family(address), octets, len,
+                          BIO_ADDR_rawport(address)))
+        fail(host_port);
+    BIO_ADDRINFO_free(found);
+    OPENSSL_free(host);
+    OPENSSL_free(port);
 }
 
 int main(int argc, char *argv[])
