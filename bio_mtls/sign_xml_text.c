@@ -24,12 +24,14 @@
     "<SignatureMethod Algorithm=\"" MORE
 #define RSA_SHA256 "rsa-sha256"
 #define ECDSA_SHA256 "ecdsa-sha256"
-#define REFERENCE(id)                                  \
-    "<Reference URI=\"#" id "\"><Transforms>"          \
+#define REFERENCE_TO "<Reference URI=\"#"
+#define DIGEST_OF_IT                                   \
+    "\"><Transforms>"                                  \
     "<Transform Algorithm=\"" C14N "\"/></Transforms>" \
     "<DigestMethod Algorithm=\"" SHA256 "\"/><DigestValue>"
-#define DATA_DIGEST "\"/>" REFERENCE("data")
-#define CONTEXT_DIGEST "</DigestValue></Reference>" REFERENCE("context")
+#define DATA_DIGEST "\"/>" REFERENCE_TO "data" DIGEST_OF_IT
+#define CONTEXT_DIGEST \
+    "</DigestValue></Reference>" REFERENCE_TO "context" DIGEST_OF_IT
 #define SIGNATURE "</DigestValue></Reference></SignedInfo><SignatureValue>"
 #define KEY_INFO "</SignatureValue><KeyInfo><X509Data>"
 #define CERTIFICATE "<X509Certificate>"
