@@ -7,64 +7,23 @@
  * Each allocation of BIO_f_tlsmux() fails in turn (attack T2): the call fails
  * with a reason, nothing is lost or leaked, and the same call does it later.
  */
+#include "out_of_memory.h"
 #include "tlsmux_ends.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* --- memory that runs out: of the core by the linker, of OpenSSL by a hook */
-
-static int armed; /* whether allocations are counted */
-static unsigned int counted, fail_at;
-
-/* NOLINTBEGIN(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int fails(void)
-{
-    return armed && ++counted == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* NOLINTEND(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
-
 static void *crypto_malloc(size_t size, const char *file, int line)
 {
     (void)file, (void)line;
-    return fails() ? NULL : __real_malloc(size);
+    return malloc(size);
 }
 
 static void *crypto_realloc(void *p, size_t size, const char *file, int line)
 {
     (void)file, (void)line;
-    return fails() ? NULL : __real_realloc(p, size);
+    return realloc(p, size);
 }
 
 static void crypto_free(void *p, const char *file, int line)
@@ -76,20 +35,20 @@ static void crypto_free(void *p, const char *file, int line)
 /* --- */
 
 /* Does it until it works; how often it did not is at most once. */
-#define eventually(what)                             \
-    do {                                             \
-        int done;                                    \
-                                                     \
-        armed = 1;                                   \
-        done = (what);                               \
-        armed = 0;                                   \
-        if (!done) {                                 \
-            ck_assert(!BIO_should_retry(b));         \
-            ck_assert_int_ne(ERR_peek_error(), 0);   \
-            ERR_clear_error();                       \
-            ck_assert_int_eq(counted >= fail_at, 1); \
-            ck_assert(what);                         \
-        }                                            \
+#define eventually(what)                                             \
+    do {                                                             \
+        int done;                                                    \
+                                                                     \
+        memory.armed = 1;                                            \
+        done = (what);                                               \
+        memory.armed = 0;                                            \
+        if (!done) {                                                 \
+            ck_assert(!BIO_should_retry(b));                         \
+            ck_assert_int_ne(ERR_peek_error(), 0);                   \
+            ERR_clear_error();                                       \
+            ck_assert_int_eq(memory.counted >= memory.fail_from, 1); \
+            ck_assert(what);                                         \
+        }                                                            \
     } while (0)
 
 static void stream(void)
@@ -141,10 +100,10 @@ static unsigned int at_each(void (*scenario)(void))
     unsigned int n = 0;
 
     do {
-        fail_at = ++n;
-        counted = 0;
+        memory.fail_from = ++n;
+        memory.counted = 0;
         scenario();
-    } while (counted >= fail_at);
+    } while (memory.counted >= memory.fail_from);
     return n - 1;
 }
 

@@ -8,56 +8,11 @@
  * datagram may be lost for it, no octet of one, and no channel stands still.
  */
 #include "core_dgram.h"
+#include "out_of_memory.h"
 #include "session_local.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* --- memory that runs out: the linker puts these in the place of libc's --- */
-
-static int armed; /* whether allocations are counted */
-static unsigned int counted;
-static unsigned int fail_from, fail_count;
-
-/* NOLINTBEGIN(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int fails(void)
-{
-    if (!armed)
-        return 0;
-    counted++;
-    return counted >= fail_from && counted < fail_from + fail_count;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* NOLINTEND(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
 
 /* --- a scenario in which anything may fail --- */
 
@@ -125,14 +80,14 @@ static int run(unsigned int from, unsigned int n)
     struct mtls_channel *asked;
 
     begin();
-    counted = 0;
-    fail_from = from;
-    fail_count = n;
-    armed = 1;
+    memory.counted = 0;
+    memory.fail_from = from;
+    memory.fail_count = n;
+    memory.armed = 1;
     write_some();
     open_early();
     read_all();
-    armed = 0;
+    memory.armed = 0;
     core_path_pass(&path, 10000000); /* whoever waits asks again */
     while ((asked = mtls_session_next_asked(path.link.server.session)) != NULL)
         mtls_session_release(asked);
@@ -145,7 +100,7 @@ static int run(unsigned int from, unsigned int n)
     core_path_pass(&path, 10000);
     core_must(path.link.server.session->stats.window_memory == 0);
     core_path_close(&path);
-    return counted >= from;
+    return memory.counted >= from;
 }
 
 START_TEST(T2_each_allocation_fails_once)
@@ -175,11 +130,11 @@ START_TEST(T2_no_datagrams_without_memory)
     mtls_session_config_default(&config);
     session = mtls_session_new(&config, &hooks, NULL);
     ck_assert_ptr_nonnull(session);
-    counted = 0;
-    fail_from = fail_count = 1;
-    armed = 1;
+    memory.counted = 0;
+    memory.fail_from = memory.fail_count = 1;
+    memory.armed = 1;
     ck_assert(!mtls_session_set_datagrams(session));
-    armed = 0;
+    memory.armed = 0;
     ck_assert(!mtls_session_has_datagrams(session));
     mtls_session_free(session);
 }

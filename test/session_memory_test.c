@@ -8,57 +8,12 @@
  * reason; the session and the others go on, and nothing is lost or leaked.
  */
 #include "core_link.h"
+#include "out_of_memory.h"
 #include "session_00.h"
 
 #include <mtls/mtls_err.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- memory that runs out: the linker puts these in the place of libc's --- */
-
-static int armed; /* whether allocations are counted */
-static unsigned int counted;
-static unsigned int fail_from, fail_count;
-
-/* NOLINTBEGIN(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int fails(void)
-{
-    if (!armed)
-        return 0;
-    counted++;
-    return counted >= fail_from && counted < fail_from + fail_count;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* NOLINTEND(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
 
 /* --- a scenario in which anything may fail --- */
 
@@ -214,16 +169,16 @@ static int run(unsigned int from, unsigned int n)
         mtls_session_allow_all(link.client.session);
         mtls_session_allow_all(link.server.session);
     }
-    counted = 0;
-    fail_from = from;
-    fail_count = n;
-    armed = 1;
+    memory.counted = 0;
+    memory.fail_from = from;
+    memory.fail_count = n;
+    memory.armed = 1;
     scenario();
-    armed = 0;
+    memory.armed = 0;
     each_is_well_or_says_why();
     all_goes_on();
     core_link_close(&link);
-    return counted >= from;
+    return memory.counted >= from;
 }
 
 START_TEST(T2_each_allocation_fails_once)
@@ -265,11 +220,11 @@ START_TEST(T2_no_session_without_memory)
     struct mtls_session *session;
 
     mtls_session_config_default(&config);
-    counted = 0;
-    fail_from = fail_count = 1;
-    armed = 1;
+    memory.counted = 0;
+    memory.fail_from = memory.fail_count = 1;
+    memory.armed = 1;
     session = mtls_session_new(&config, &hooks, NULL);
-    armed = 0;
+    memory.armed = 0;
     ck_assert_ptr_null(session);
     mtls_session_free(NULL);
 }
@@ -299,16 +254,16 @@ START_TEST(T2_a_writer_without_memory_is_told)
         core_pair(&link, &a, &b);
         hear_all();
         core_write(a, "x"); /* a record is spare, and another is in use */
-        counted = 0;
-        fail_from = 1;
-        fail_count = 100;
-        armed = 1;
+        memory.counted = 0;
+        memory.fail_from = 1;
+        memory.fail_count = 100;
+        memory.armed = 1;
         if (draft)
             mtls_session_write_room(a, &room);
         else
             mtls_session_write(a, big, sizeof(big));
-        armed = 0;
-        ck_assert_uint_gt(counted, 0);
+        memory.armed = 0;
+        ck_assert_uint_gt(memory.counted, 0);
         core_settle(&link);
         mtls_session_new_round(link.client.session);
         while (mtls_session_next_ready(link.client.session, &events) != NULL)
@@ -334,12 +289,12 @@ START_TEST(T2_a_draft_without_memory_and_nothing_to_send)
     core_pair(&link, &c, &d);
     hear_all();
     ck_assert_ptr_nonnull(mtls_session_write_room(c, &room)); /* the spare */
-    counted = 0;
-    fail_from = 1;
-    fail_count = 100;
-    armed = 1;
+    memory.counted = 0;
+    memory.fail_from = 1;
+    memory.fail_count = 100;
+    memory.armed = 1;
     p = mtls_session_write_room(a, &room);
-    armed = 0;
+    memory.armed = 0;
     ck_assert_ptr_null(p);
     mtls_session_new_round(link.client.session);
     while ((ready = mtls_session_next_ready(link.client.session, &events)) !=

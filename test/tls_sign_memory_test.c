@@ -7,54 +7,12 @@
  * Each allocation of TLS Sign fails in turn (attack T2), OpenSSL's own aside:
  * the call fails with a reason, nothing is leaked, no other data is delivered.
  */
+#include "out_of_memory.h"
 #include "sign_ends.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* --- memory that runs out: of the core by the linker, else by OpenSSL's hook
- */
-
-static int armed; /* whether allocations are counted */
-static unsigned int counted, fail_at;
-
-/* NOLINTBEGIN(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *text);
-
-static int fails(void)
-{
-    return armed && ++counted == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-/* NOLINTEND(*-reserved-identifier, cert-dcl37-c, cert-dcl51-cpp) */
 
 static int is_ours(const char *file)
 {
@@ -64,13 +22,13 @@ static int is_ours(const char *file)
 static void *crypto_malloc(size_t size, const char *file, int line)
 {
     (void)line;
-    return is_ours(file) && fails() ? NULL : __real_malloc(size);
+    return is_ours(file) ? malloc(size) : memory_malloc(size);
 }
 
 static void *crypto_realloc(void *p, size_t size, const char *file, int line)
 {
     (void)line;
-    return is_ours(file) && fails() ? NULL : __real_realloc(p, size);
+    return is_ours(file) ? realloc(p, size) : memory_realloc(p, size);
 }
 
 static void crypto_free(void *p, const char *file, int line)
@@ -81,18 +39,18 @@ static void crypto_free(void *p, const char *file, int line)
 
 /* --- */
 
-/* A call while memory is counted; if it fails, it says why. */
-#define try_it(b, what)                            \
-    do {                                           \
-        armed = 1;                                 \
-        good = (what);                             \
-        armed = 0;                                 \
-        if (!good) {                               \
-            ck_assert(!BIO_should_retry(b));       \
-            ck_assert_int_ne(ERR_peek_error(), 0); \
-            ck_assert_uint_ge(counted, fail_at);   \
-            ERR_clear_error();                     \
-        }                                          \
+/* A call while allocations are counted; if it fails, it says why. */
+#define try_it(b, what)                                          \
+    do {                                                         \
+        memory.armed = 1;                                        \
+        good = (what);                                           \
+        memory.armed = 0;                                        \
+        if (!good) {                                             \
+            ck_assert(!BIO_should_retry(b));                     \
+            ck_assert_int_ne(ERR_peek_error(), 0);               \
+            ck_assert_uint_ge(memory.counted, memory.fail_from); \
+            ERR_clear_error();                                   \
+        }                                                        \
     } while (0)
 
 static void exchange(const char *format)
@@ -135,10 +93,10 @@ static unsigned int at_each(void (*scenario)(const char *), const char *format)
     unsigned int n = 0;
 
     do {
-        fail_at = ++n;
-        counted = 0;
+        memory.fail_from = ++n;
+        memory.counted = 0;
         scenario(format);
-    } while (counted >= fail_at);
+    } while (memory.counted >= memory.fail_from);
     return n - 1;
 }
 
