@@ -199,6 +199,14 @@ static void on_tlsmux_done(void *arg, const char *why)
 /* There is no session: each connection comes with a TLS connection. */
 static void start_tlsmux(struct client *c)
 {
+    SSL *probe = tls_conf_client(c->ctx, &c->o, c->server.host);
+
+    SSL_free(probe);
+    if (probe == NULL || !tickets_start(&c->tlsmux.tickets, c->ctx)) {
+        c->app.status = EXIT_FAILURE;
+        app_drain(&c->app);
+        return;
+    }
     c->tlsmux.app = &c->app;
     c->tlsmux.options = &c->o;
     c->tlsmux.ctx = c->ctx;
@@ -498,6 +506,7 @@ int s_client_main(int argc, char *argv[])
         break;
     }
     sign_stop();
+    tickets_clear(&c.tlsmux.tickets);
     tls_conf_free(c.ctx);
     free_all(&c);
     tell_trace_end();

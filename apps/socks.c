@@ -123,6 +123,29 @@ static void hear_out(struct socks *s)
         end(s);
 }
 
+/*
+ * While the owner is asked only the client's end is looked for. One that goes
+ * on reading may have said all in advance; if it has said nothing, and ends, it
+ * wants nothing.
+ */
+static int has_gone(const struct socks *s)
+{
+    socklen_t len = sizeof(int);
+    int error = 0;
+    char octet;
+
+    return getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
+           error != 0 || recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void look_after(struct socks *s)
+{
+    if (has_gone(s))
+        end(s);
+    else
+        wait_for(s, 0);
+}
+
 /* --- the exchange -----------------------------------------------------------
  */
 
@@ -143,7 +166,7 @@ static void read_request(struct socks *s)
     } else if (BIO_should_io_special(s->b)) {
         s->state = SOCKS_ASKED;
         uv_timer_stop(&s->timer);
-        wait_for(s, 0);
+        wait_for(s, UV_DISCONNECT);
         s->ops->requested(s);
     } else if (BIO_should_retry(s->b)) {
         wait_for(s, retry_events(s->b));
@@ -159,7 +182,7 @@ static void answered(struct socks *s)
 
     if (s->answer == ANSWER_LISTENS) {
         s->state = SOCKS_ASKED;
-        wait_for(s, 0);
+        wait_for(s, UV_DISCONNECT);
     } else if (s->answer == ANSWER_REFUSED) {
         linger(s);
     } else if (BIO_tlsmux_get_command(s->b) == MTLS_TLSMUX_UDP_ASSOCIATE) {
@@ -192,12 +215,14 @@ static void go_on(struct socks *s)
     case SOCKS_REPLY:
         send_reply(s);
         break;
+    case SOCKS_ASKED:
+        look_after(s);
+        break;
     case SOCKS_HELD:
     case SOCKS_LINGERS:
         hear_out(s);
         break;
     default:
-        wait_for(s, 0);
         break;
     }
 }

@@ -279,15 +279,21 @@ int tls_conf_versions(SSL_CTX *ctx, const struct options *o, int server)
 
 /*
  * Stateful sessions alone, one ticket each: only so can the library take back
- * what must not be resumed (MTLS-05 3).
+ * what must not be resumed (MTLS-05 3). TLSMUX knows no such, but many
+ * connections, so that the tickets are the client's to keep.
  */
-static void set_sessions(SSL_CTX *ctx, struct conf *conf, int server)
+static void set_sessions(SSL_CTX *ctx, struct conf *conf,
+                         const struct options *o, int server)
 {
     static const unsigned char context[] = "mtls";
 
-    if (server) {
+    if (server && o->tlsmux) {
+        SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    } else if (server) {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
         SSL_CTX_set_num_tickets(ctx, 1);
+    }
+    if (server) {
         SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
         SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
     } else if (conf->sess_out != NULL) {
@@ -354,7 +360,7 @@ SSL_CTX *tls_conf_new(const struct options *o, int server)
         tls_conf_free(ctx);
         return NULL;
     }
-    set_sessions(ctx, conf, server);
+    set_sessions(ctx, conf, o, server);
     return ctx;
 }
 

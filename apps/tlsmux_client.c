@@ -104,6 +104,9 @@ static void on_dial(void *arg, int fd, const char *why)
         return;
     }
     ssl = tls_conf_client(client->ctx, client->options, client->server.host);
+    client->options->sess_in = NULL; /* once */
+    if (ssl != NULL)
+        tickets_offer(&client->tickets, ssl);
     if (ssl == NULL)
         close(fd);
     else
@@ -181,8 +184,16 @@ static const struct call_ops forward_ops = {NULL, on_forward_opened,
 /* Nothing is asked of it until it is joined, but it may break. */
 static void on_local(struct local *local, int events)
 {
-    (void)local;
-    (void)events;
+    static const char why[] = "the local connection broke";
+    struct forward *f = local->owner;
+
+    if ((events & LOCAL_BROKEN) == 0)
+        return;
+    call_drop(&f->call, why);
+    local->ops->reset(local);
+    if (f->done != NULL)
+        f->done(f->arg, why);
+    free(f);
 }
 
 void tlsmux_client_forward(struct tlsmux_client *client,

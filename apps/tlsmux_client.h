@@ -13,6 +13,7 @@
 #include "dial.h"
 #include "local.h"
 #include "options.h"
+#include "tlsmux_tickets.h"
 
 #include <openssl/ssl.h>
 
@@ -22,11 +23,12 @@ TAILQ_HEAD(call_list, call);
 /* What all of them share. */
 struct tlsmux_client {
     struct app *app;
-    const struct options *options;
+    struct options *options;
     SSL_CTX *ctx;
     struct endpoint server;
     struct dial_pool *pool; /* lent; NULL once it drains */
     struct call_list calls; /* TAILQ_INIT() first */
+    struct tickets tickets; /* tickets_start() first */
 };
 
 /* How it ended, "" in order. */

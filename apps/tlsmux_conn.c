@@ -168,10 +168,24 @@ static void asked(struct tlsmux *m)
     int again = BIO_get_retry_reason(m->b) == BIO_RR_ACCEPT;
 
     change(m, TLSMUX_ASKED);
-    /* Who waits for a connection may go away; what it has said waits. */
-    arm(m, again ? UV_DISCONNECT : 0);
+    arm(m, UV_DISCONNECT); /* what it has said waits */
     if (!again)
         m->ops->asked(m);
+}
+
+/* Who has said nothing in advance, and ends, wants nothing. */
+static void look_after(struct tlsmux *m)
+{
+    char octet;
+    int n;
+
+    ERR_clear_error();
+    n = SSL_peek(m->ssl, &octet, 1);
+    if (n > 0 || SSL_get_error(m->ssl, n) == SSL_ERROR_WANT_READ)
+        arm(m, 0);
+    else
+        end(m, "the client has gone");
+    ERR_clear_error();
 }
 
 /* BIND's first reply has been sent, or has come. */
@@ -219,7 +233,7 @@ static void go_on(struct tlsmux *m)
         exchange(m);
         break;
     case TLSMUX_ASKED:
-        end(m, "the client has gone");
+        look_after(m);
         break;
     case TLSMUX_OPEN:
         m->ops->moved(m);

@@ -15,8 +15,8 @@
 
 /* Datagrams that one turn moves each way. */
 #define AT_ONCE 64
-/* Hosts that may answer: those that were written to last. */
-#define PEERS 16
+/* Who may answer: those that were written to last. */
+#define PEERS 64
 /* How long a name is not looked up again. */
 #define NAME_MS 5000
 
@@ -125,9 +125,10 @@ static struct socket *socket_for(const struct tlsmux_udp *u,
 /* --- who may answer ---------------------------------------------------------
  */
 
-static int same_host(const union addr *a, const union addr *b)
+/* All are hosts of this machine: it is the port that says who it is. */
+static int same(const union addr *a, const union addr *b)
 {
-    if (a->sa.sa_family != b->sa.sa_family)
+    if (a->sa.sa_family != b->sa.sa_family || addr_port(a) != addr_port(b))
         return 0;
     if (a->sa.sa_family == AF_INET)
         return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
@@ -138,7 +139,7 @@ static int same_host(const union addr *a, const union addr *b)
 static int is_peer(const struct tlsmux_udp *u, const union addr *a)
 {
     for (unsigned i = 0; i < PEERS; i++) {
-        if (same_host(&u->peers[i], a))
+        if (same(&u->peers[i], a))
             return 1;
     }
     return 0;

@@ -1,8 +1,8 @@
 # Copyright 2026 The MTLS for OpenSSL authors.
 # SPDX-License-Identifier: Apache-2.0
 
-"""TLSMUX clients that say what they like, to the real s_server, and SOCKS
-clients, to the real s_client. MTLS_TEST_IDLE: how many idle handshakes."""
+"""TLSMUX clients that say what they like, to the real s_server.
+MTLS_TEST_IDLE: how many idle handshakes."""
 
 import glob
 import os
@@ -14,110 +14,15 @@ import struct
 import threading
 import time
 
-from libtool import (PATIENCE, SANITIZED, Tool, case, path, run, server,
-                     wait_for)
+from libtlsmux import (CHOICE, GREETING, NONE, Echo, ask, associate, code,
+                       connect, datagram, dropped, ends, frame, literal, name,
+                       reply, request, whole)
+from libtool import PATIENCE, SANITIZED, case, path, run, server, wait_for
 
 IDLE = int(os.environ.get("MTLS_TEST_IDLE", 500 if SANITIZED else 2000))
-GREETING, CHOICE = b"\5\1\0", b"\5\0"
-NONE = b"\0\1" + bytes(6)  # RSV and the address of a refusal
 resource.setrlimit(resource.RLIMIT_NOFILE,
                    (min(IDLE + 500, resource.getrlimit(
                        resource.RLIMIT_NOFILE)[1]),) * 2)
-
-
-def name(text, port):
-    octets = text if isinstance(text, bytes) else text.encode("latin-1")
-    return b"\3" + bytes([len(octets)]) + octets + struct.pack(">H", port)
-
-
-def literal(host, port):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return (b"\4" if ":" in host else b"\1") + \
-        socket.inet_pton(family, host) + struct.pack(">H", port)
-
-
-def request(address, command=1):
-    return bytes([5, command, 0]) + address
-
-
-def connect(tool, context=None):
-    raw = socket.create_connection(("127.0.0.1", tool.port()), PATIENCE)
-    context = context or ssl.create_default_context(cafile=path("ca.pem"))
-    return context.wrap_socket(raw, server_hostname="localhost",
-                               suppress_ragged_eofs=False)
-
-
-def whole(s, n):
-    got = b""
-    while len(got) < n:
-        piece = s.recv(n - len(got))
-        assert piece, (got, "and then the end")
-        got += piece
-    return got
-
-
-def ends(s):
-    """Whatever comes until close_notify; a cut raises."""
-    got = b""
-    while piece := s.recv(65536):
-        got += piece
-    return got
-
-
-def ask(tool, address, command=1):
-    s = connect(tool)
-    s.sendall(GREETING + request(address, command))
-    assert whole(s, 2) == CHOICE
-    return s
-
-
-def reply(s):
-    head = whole(s, 4)
-    assert head[:1] == b"\5" and head[2] == 0, head
-    rest = whole(s, 6 if head[3] == 1 else 18)
-    return head[1], rest
-
-
-def code(tool, address, command=1):
-    """The reply's code, and if it refuses that the end follows."""
-    s = ask(tool, address, command)
-    got = reply(s)
-    if got[0]:
-        assert got[1] == bytes(6), got
-        assert ends(s) == b""
-    s.close()
-    return got[0]
-
-
-class Echo:
-    """What is on this machine: an echo, by TCP and by UDP."""
-
-    def __init__(self):
-        self.tcp = socket.create_server(("127.0.0.1", 0))
-        self.port = self.tcp.getsockname()[1]
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", self.port))
-        threading.Thread(target=self.accept, daemon=True).start()
-        threading.Thread(target=self.datagrams, daemon=True).start()
-
-    def accept(self):
-        while True:
-            c = self.tcp.accept()[0]
-            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
-
-    @staticmethod
-    def serve(c):
-        try:
-            while data := c.recv(65536):
-                c.sendall(data)
-        except OSError:
-            pass
-        c.close()
-
-    def datagrams(self):
-        while True:
-            data, who = self.udp.recvfrom(65536)
-            self.udp.sendto(data, who)
 
 
 ECHO = Echo()
@@ -189,6 +94,99 @@ def requests(_):
         assert ends(s) == b"\5" + bytes([wanted]) + NONE, (octets, wanted)
         s.close()
     works()
+
+
+MALFORMED = [
+    (b"\4\1\0", b"\5\xff"), (b"\5\0", b"\5\xff"), (b"\5\1\xff", b"\5\xff"),
+    (b"\5\5\1\2\3\4\5", b"\5\xff"), (b"\0\1\0", b"\5\xff"),
+    (b"\5\0\0" + HERE, 7), (b"\5\4\0" + HERE, 7), (b"\5\x80\0" + HERE, 7),
+    (b"\5\1\0\0", 8), (b"\5\1\0\2", 8), (b"\4\1\0" + HERE, 1),
+    (b"\5\1\1" + HERE, 1), (b"\5\1\0\3\0\0\x50", 1),
+    (b"\5\1\0" + name("a\0b", 80), 1), (b"\5\1\0" + name("a" * 255, 80), 1),
+    (b"\5\1\0" + literal("127.0.0.1", 0), 1),
+    (b"\5\1\0" + literal("::ffff:198.51.100.1", 80), 2)]
+
+
+def whole_answer(octets, wanted):
+    """What is sent, and what comes, from the greeting on."""
+    if isinstance(wanted, bytes):
+        return octets, wanted
+    return GREETING + octets, CHOICE + b"\5" + bytes([wanted]) + NONE
+
+
+@case("K1 K2 each malformed message, an octet a record")
+def malformed_in_pieces(_):
+    for octets, wanted in MALFORMED:
+        octets, wanted = whole_answer(octets, wanted)
+        s = connect(TOOL)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in octets:
+            s.sendall(bytes([octet]))
+            time.sleep(0.001)  # lest they be read together
+        assert ends(s) == wanted, octets
+        s.close()
+    works()
+
+
+def leave(s, how):
+    """Ends our side in one of three ways, and hears the other's end."""
+    if how == "reset":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1" + bytes(3) +
+                     bytes(4))
+        s.close()
+        return
+    try:
+        if how == "notify":
+            s.unwrap()
+        else:
+            s.shutdown(socket.SHUT_WR)
+    except ssl.SSLError:
+        pass  # its answer came first
+    try:
+        while s.recv(65536):
+            pass
+    except (ConnectionResetError, ssl.SSLError):
+        pass
+    s.close()
+
+
+@case("K1 K2 each malformed message, cut at every octet, and the end")
+def malformed_and_the_end(_):
+    def files():
+        return len(os.listdir("/proc/%d/fd" % TOOL.pid))
+    works()
+    before = files()
+    for octets, wanted in MALFORMED:
+        octets, wanted = whole_answer(octets, wanted)
+        for at in range(min(len(octets), 16)):
+            s = connect(TOOL)
+            s.sendall(octets[:at])
+            leave(s, ("notify", "fin", "reset")[at % 3])
+    assert wait_for(lambda: files() <= before), (before, files())
+    works()
+
+
+@case("T3 a request by one octet a second: the time is over all the same")
+def slow(_):
+    tool = server("-tlsmux", "-handshake_timeout", "2")
+    s = connect(tool)
+    s.settimeout(0.5)
+    try:
+        for octet in GREETING + request(name("a" * 254, 80)):
+            s.sendall(bytes([octet]))
+            try:
+                if s.recv(2) == b"":
+                    break
+            except TimeoutError:
+                pass
+        else:
+            raise AssertionError("it may take all the time that it likes")
+    except OSError:
+        pass
+    s.close()
+    assert wait_for(lambda: tool.events("connection-close"))
+    assert "no request for 2 seconds" in tool.text(), tool.text()
+    tool.stop()
 
 
 DISGUISES = ["0.0.0.0", "0.0.0.1", "::", "::ffff:0.0.0.0", "198.51.100.1",
@@ -299,33 +297,6 @@ def early(_):
     works()
 
 
-def frame(address, data, frag=0, rsv=b"\0\0"):
-    octets = rsv + bytes([frag]) + address + data
-    return struct.pack(">H", len(octets)) + octets
-
-
-def datagram(s):
-    return whole(s, struct.unpack(">H", whole(s, 2))[0])
-
-
-def associate(tool):
-    s = ask(tool, literal("0.0.0.0", 0), 3)
-    assert reply(s) == (0, bytes(6))
-    return s
-
-
-def dropped(tool, s, request_of="udp"):
-    """What the line about the end of this connection counts."""
-    ours = "127.0.0.1:%d" % s.getsockname()[1]
-    s.close()
-
-    def event():
-        return [e for e in tool.events("connection-close")
-                if e["peer"] == ours and e["request"] == request_of]
-    assert wait_for(event), tool.text()[-2000:]
-    return event()[0]["dropped"]
-
-
 @case("K5 datagrams: fragments, foreign and odd destinations: dropped, counted")
 def datagrams(_):
     s = associate(TOOL)
@@ -351,22 +322,35 @@ def datagrams(_):
     works()
 
 
-@case("K5 a datagram from a host that was not written to")
+@case("K5 datagrams from an address that was not written to")
 def strangers(_):
-    service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    service.bind(("127.0.0.1", 0))
-    service.settimeout(PATIENCE)
+    def udp(host):
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind((host, 0))
+        u.settimeout(PATIENCE)
+        return u
+    service, other, far = udp("127.0.0.1"), udp("127.0.0.1"), udp("127.0.0.7")
     s = associate(TOOL)
     s.sendall(frame(literal("127.0.0.1", service.getsockname()[1]), b"hi"))
     relay = service.recvfrom(100)[1]
-    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    stranger.bind(("127.0.0.7", 0))
-    stranger.sendto(b"unasked", relay)
-    other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    other.bind(("127.0.0.1", 0))
-    other.sendto(b"from another port", relay)
-    assert datagram(s)[10:] == b"from another port"
-    assert dropped(TOOL, s) == 1
+    for u in (other, far):
+        u.sendto(b"unasked", relay)
+    service.sendto(b"answer", relay)
+    assert datagram(s)[10:] == b"answer"
+    s.sendall(frame(literal("127.0.0.1", other.getsockname()[1]), b"hi"))
+    other.recv(100)
+    other.sendto(b"asked", relay)
+    assert datagram(s)[10:] == b"asked"
+    # The last 64 may answer, and those before them may not.
+    crowd = [udp("127.0.0.1") for _ in range(63)]
+    for u in crowd:
+        s.sendall(frame(literal(*u.getsockname()), b"hi"))
+        u.recv(100)
+    service.sendto(b"too late", relay)
+    for u in [other] + crowd:
+        u.sendto(b"asked", relay)
+        assert datagram(s)[10:] == b"asked"
+    assert dropped(TOOL, s) == 3
 
 
 @case("K5 a flood both ways, from one who does not read")
@@ -495,108 +479,6 @@ def room(_):
         s.sendall(b"still here")
         assert whole(s, 10) == b"still here"
     tool.stop()
-
-
-# --- SOCKS clients of s_client -D --------------------------------------------
-
-def local(tool):
-    return socket.create_connection(("127.0.0.1", tool.port()), PATIENCE)
-
-
-@case("K1 K2 SOCKS clients on a port of -D")
-def clients(_):
-    for options in (("-tlsmux",), ()):
-        other = TOOL if options else server()
-        tool = Tool("s_client", "-connect", "localhost:%d" % other.port(),
-                    "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0", *options)
-        if not options:
-            assert wait_for(lambda: tool.events("session-open"))
-        for octets, wanted in (
-                (b"\4\1\0\x50\x7f\0\0\1\0", b"\5\xff"), (b"\5\0", b"\5\xff"),
-                (b"\5\1\2", b"\5\xff"), (b"GET / HTTP/1.0\r\n\r\n", b"\5\xff"),
-                (GREETING + b"\5\4\0" + HERE, CHOICE + b"\5\7" + NONE),
-                (GREETING + b"\5\1\0\2", CHOICE + b"\5\10" + NONE),
-                (GREETING + b"\5\1\0" + name("a\0b", 1),
-                 CHOICE + b"\5\1" + NONE),
-                (GREETING + request(literal("198.51.100.1", 1)) + b"early",
-                 CHOICE + b"\5\2" + NONE),
-                (GREETING + request(literal("127.0.0.1", 1)),
-                 CHOICE + b"\5\5" + NONE)):
-            s = local(tool)
-            s.sendall(octets)
-            assert ends(s) == wanted, (options, octets)
-            s.close()
-        for at in range(0, 13, 3):  # gone in the middle
-            s = local(tool)
-            s.sendall((GREETING + request(HERE))[:at])
-            s.close()
-        s = local(tool)
-        s.sendall(GREETING + request(HERE) + b"early")
-        assert whole(s, 2) == CHOICE and reply(s)[0] == 0
-        assert whole(s, 5) == b"early"
-        s.close()
-        assert tool.stop() == 0, tool.text()[-2000:]
-
-
-@case("K5 a local client's datagrams: from others, before it has spoken")
-def local_datagrams(_):
-    tool = Tool("s_client", "-tlsmux", "-connect", "localhost:%d" %
-                TOOL.port(), "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0")
-
-    def opened(port=0):
-        s = local(tool)
-        s.sendall(GREETING + request(literal("127.0.0.1", port), 3))
-        assert whole(s, 2) == CHOICE
-        got, where = reply(s)
-        assert got == 0 and where[:4] == b"\x7f\0\0\1"
-        return s, ("127.0.0.1", struct.unpack(">H", where[4:])[0])
-
-    def udp(host="127.0.0.1"):
-        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        u.bind((host, 0))
-        u.settimeout(PATIENCE)
-        return u
-    header = b"\0\0\0" + HERE
-    ours, stranger, far = udp(), udp(), udp("127.0.0.9")
-    s, relay = opened(ours.getsockname()[1])
-    for u in (stranger, far):
-        u.sendto(header + b"not mine", relay)
-    for octets in (b"", b"\0\0", b"\0\0\1" + HERE + b"x", b"\0\0\0\7",
-                   b"\0\0\0" + literal("198.51.100.1", 1) + b"x"):
-        ours.sendto(octets, relay)
-    ours.sendto(header + b"mine", relay)
-    assert ours.recv(100) == header + b"mine"
-    for u in (stranger, far):
-        u.setblocking(False)
-        try:
-            assert u.recv(100) and False, "told to a stranger"
-        except BlockingIOError:
-            pass
-    s.close()
-    assert wait_for(lambda: [e for e in tool.events("connection-close")
-                             if e["dropped"] == 6]), tool.text()
-    s, relay = opened()  # its port is that of its first datagram
-    ours.sendto(header + b"first", relay)
-    assert ours.recv(100) == header + b"first"
-    stranger.sendto(header + b"second", relay)
-    ours.sendto(header + b"third", relay)
-    assert ours.recv(100) == header + b"third"
-    s.close()
-    assert tool.stop() == 0
-
-
-@case("the server is not there, or not who it should be")
-def no_server(_):
-    for arguments in (("-connect", "localhost:1", "-CAfile", path("ca.pem")),
-                      ("-connect", "localhost:%d" % TOOL.port())):
-        tool = Tool("s_client", "-tlsmux", "-D", "127.0.0.1:0", *arguments)
-        for command in (1, 2, 3):
-            s = local(tool)
-            s.sendall(GREETING + request(HERE, command))
-            assert ends(s) == CHOICE + b"\5\1" + NONE
-            s.close()
-        assert tool.events("error"), tool.text()
-        assert tool.stop() == 0
 
 
 @case("SIGTERM: what is open is waited for, the rest is not")

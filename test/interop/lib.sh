@@ -151,6 +151,20 @@ start_client() {
     mapfile -t forward < <(listening "$name" 127.0.0.1)
 }
 
+# start_tlsmux OPTION...: sets $client
+start_tlsmux() {
+    local name=client$((++client_number))
+    background client "$name" "$tool" s_client -tlsmux \
+        -connect "localhost:$port" -CAfile "$dir/ca.pem" "$@"
+    client_log=$dir/$name.log
+    until_true 20 listening "$name" || die "the client does not listen"
+}
+
+# local_port PURPOSE: the port that a line tells
+local_port() {
+    sed -n "s/^listening on 127.0.0.1:\([0-9]*\) for $1\$/\1/p" "$client_log"
+}
+
 # start_nginx: serves $dir/www, sets $web to its port
 start_nginx() {
     local user=""

@@ -71,19 +71,6 @@ start_dns
 start_exim
 start_server -tlsmux
 
-start_tlsmux() {
-    local name=client$((++client_number))
-    background client "$name" "$tool" s_client -tlsmux \
-        -connect "localhost:$port" -CAfile "$dir/ca.pem" "$@"
-    client_log=$dir/$name.log
-    until_true 20 listening "$name" || die "the client does not listen"
-}
-
-# local_port PURPOSE: the port that a line tells
-local_port() {
-    sed -n "s/^listening on 127.0.0.1:\([0-9]*\) for $1\$/\1/p" "$client_log"
-}
-
 fetch() {
     local name=$1
     shift

@@ -1,0 +1,209 @@
+# Copyright 2026 The MTLS for OpenSSL authors.
+# SPDX-License-Identifier: Apache-2.0
+
+"""SOCKS clients that say what they like, to the real s_client -D."""
+
+import socket
+import ssl
+import struct
+
+import libwire as wire
+from libserver import Server
+from libtlsmux import (CHOICE, GREETING, NONE, Echo, ask, ends, literal, name,
+                       reply, request, whole)
+from libtool import PATIENCE, Tool, case, path, run, server, wait_for
+
+ECHO = Echo()
+HERE = literal("127.0.0.1", ECHO.port)
+TOOL = server("-tlsmux")
+
+
+def local(tool, number=0):
+    return socket.create_connection(("127.0.0.1", tool.port(number)), PATIENCE)
+
+
+@case("K1 K2 SOCKS clients on a port of -D")
+def clients(_):
+    for options in (("-tlsmux",), ()):
+        other = TOOL if options else server()
+        tool = Tool("s_client", "-connect", "localhost:%d" % other.port(),
+                    "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0", *options)
+        if not options:
+            assert wait_for(lambda: tool.events("session-open"))
+        for octets, wanted in (
+                (b"\4\1\0\x50\x7f\0\0\1\0", b"\5\xff"), (b"\5\0", b"\5\xff"),
+                (b"\5\1\2", b"\5\xff"), (b"GET / HTTP/1.0\r\n\r\n", b"\5\xff"),
+                (GREETING + b"\5\4\0" + HERE, CHOICE + b"\5\7" + NONE),
+                (GREETING + b"\5\1\0\2", CHOICE + b"\5\10" + NONE),
+                (GREETING + b"\5\1\0" + name("a\0b", 1),
+                 CHOICE + b"\5\1" + NONE),
+                (GREETING + request(literal("198.51.100.1", 1)) + b"early",
+                 CHOICE + b"\5\2" + NONE),
+                (GREETING + request(literal("127.0.0.1", 1)),
+                 CHOICE + b"\5\5" + NONE)):
+            s = local(tool)
+            s.sendall(octets)
+            assert ends(s) == wanted, (options, octets)
+            s.close()
+        for at in range(0, 13, 3):  # gone in the middle
+            s = local(tool)
+            s.sendall((GREETING + request(HERE))[:at])
+            s.close()
+        s = local(tool)
+        s.sendall(GREETING + request(HERE) + b"early")
+        assert whole(s, 2) == CHOICE and reply(s)[0] == 0
+        assert whole(s, 5) == b"early"
+        s.close()
+        assert tool.stop() == 0, tool.text()[-2000:]
+
+
+@case("K5 a local client's datagrams: from others, before it has spoken")
+def local_datagrams(_):
+    tool = Tool("s_client", "-tlsmux", "-connect", "localhost:%d" %
+                TOOL.port(), "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0")
+
+    def opened(port=0):
+        s = local(tool)
+        s.sendall(GREETING + request(literal("127.0.0.1", port), 3))
+        assert whole(s, 2) == CHOICE
+        got, where = reply(s)
+        assert got == 0 and where[:4] == b"\x7f\0\0\1"
+        return s, ("127.0.0.1", struct.unpack(">H", where[4:])[0])
+
+    def udp(host="127.0.0.1"):
+        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        u.bind((host, 0))
+        u.settimeout(PATIENCE)
+        return u
+    header = b"\0\0\0" + HERE
+    ours, stranger, far = udp(), udp(), udp("127.0.0.9")
+    s, relay = opened(ours.getsockname()[1])
+    for u in (stranger, far):
+        u.sendto(header + b"not mine", relay)
+    for octets in (b"", b"\0\0", b"\0\0\1" + HERE + b"x", b"\0\0\0\7",
+                   b"\0\0\0" + literal("198.51.100.1", 1) + b"x"):
+        ours.sendto(octets, relay)
+    ours.sendto(header + b"mine", relay)
+    assert ours.recv(100) == header + b"mine"
+    for u in (stranger, far):
+        u.setblocking(False)
+        try:
+            assert u.recv(100) and False, "told to a stranger"
+        except BlockingIOError:
+            pass
+    s.close()
+    assert wait_for(lambda: [e for e in tool.events("connection-close")
+                             if e["dropped"] == 6]), tool.text()
+    s, relay = opened()  # its port is that of its first datagram
+    ours.sendto(header + b"first", relay)
+    assert ours.recv(100) == header + b"first"
+    stranger.sendto(header + b"second", relay)
+    ours.sendto(header + b"third", relay)
+    assert ours.recv(100) == header + b"third"
+    s.close()
+    assert tool.stop() == 0
+
+
+@case("the server is not there, or not who it should be")
+def no_server(_):
+    for arguments in (("-connect", "localhost:1", "-CAfile", path("ca.pem")),
+                      ("-connect", "localhost:%d" % TOOL.port())):
+        tool = Tool("s_client", "-tlsmux", "-D", "127.0.0.1:0", *arguments)
+        for command in (1, 2, 3):
+            s = local(tool)
+            s.sendall(GREETING + request(HERE, command))
+            assert ends(s) == CHOICE + b"\5\1" + NONE
+            s.close()
+        assert tool.events("error"), tool.text()
+        assert tool.stop() == 0
+
+
+def leave(s):
+    s.close()
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1" + bytes(7))
+    s.close()
+
+
+@case("a SOCKS client that leaves before it has an answer")
+def leaves(_):
+    ours = Server()
+    tool = Tool("s_client", "-connect", "localhost:%d" % ours.port, "-CAfile",
+                path("ca.pem"), "-D", "127.0.0.1:0")
+    peer = ours.accept()
+    for number, way in enumerate((leave, reset)):
+        s = local(tool)
+        s.sendall(GREETING + request(HERE))
+        half = peer.expect(wire.REQUEST).half
+        way(s)
+        assert wait_for(lambda: len(tool.events("channel-close")) > number), \
+            tool.text()
+        peer.send(wire.success(half, 1))
+        peer.expect(wire.CLOSE, channel=half << 16 | 1)
+        peer.send(wire.confirmation(half << 16 | 1))
+    # What it has said in advance is not lost because it has said all.
+    s = local(tool)
+    s.sendall(GREETING + request(HERE) + b"all")
+    s.shutdown(socket.SHUT_WR)
+    half = peer.expect(wire.REQUEST).half
+    peer.silent()
+    peer.send(wire.success(half, 2))
+    channel = half << 16 | 2
+    assert peer.read(channel, 3) == b"all"
+    peer.send(wire.data(channel, b"answer"), wire.data(channel))
+    assert ends(s)[12:] == b"answer"
+    s.close()
+    peer.close()
+    assert tool.stop() == 0, tool.text()
+
+
+@case("the same with -tlsmux, for CONNECT, BIND and UDP")
+def leaves_tlsmux(_):
+    ours = Server()
+    tool = Tool("s_client", "-connect", "localhost:%d" % ours.port, "-CAfile",
+                path("ca.pem"), "-tlsmux", "-D", "127.0.0.1:0", "-L",
+                "127.0.0.1:0:127.0.0.1:1")
+    for command in (1, 2, 3):
+        for way in (leave, reset):
+            s = local(tool, 1)
+            s.sendall(GREETING + request(literal("127.0.0.1", 9), command))
+            stream = ours.accept().stream
+            assert whole(stream, 3) == GREETING
+            stream.sendall(CHOICE)
+            assert whole(stream, 10)[1] == command
+            way(s)
+            assert ends(stream) == b"", "it goes on waiting"
+            stream.close()
+    # A local connection of -L, which can only be reset: it has said nothing.
+    s = local(tool)
+    stream = ours.accept().stream
+    assert whole(stream, 3) == GREETING
+    reset(s)
+    assert ends(stream) == b""
+    stream.close()
+    assert tool.stop() == 0, tool.text()
+
+
+@case("a TLSMUX client that leaves before it has an answer")
+def tlsmux_leaves(_):
+    full = socket.socket()  # a service whose backlog is full answers nobody
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    where = full.getsockname()
+    stuck = [socket.socket() for _ in range(4)]
+    for s in stuck:
+        s.setblocking(False)
+        s.connect_ex(where)
+    for way in (leave, reset):
+        s = ask(TOOL, literal(*where))
+        peer = "127.0.0.1:%d" % s.getsockname()[1]
+        way(s)
+        assert wait_for(lambda: [
+            e for e in TOOL.events("connection-close")
+            if e["peer"] == peer and e["text"] == "the client has gone"]), \
+            TOOL.text()
+
+
+run(lambda: None)
