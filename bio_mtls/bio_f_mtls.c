@@ -196,7 +196,7 @@ static long process(const struct mtls_io *io, long octets)
     else
         mtls_io_retry_read(io);
     mux->reads_again = 0;
-    return mux->in_more ? 2 : 1;
+    return mux->in_more || mtls_mux_dgram_more(mux) ? 2 : 1;
 }
 
 static long end_session(const struct mtls_io *io)

@@ -9,6 +9,8 @@
 
 #include "err.h"
 
+#define AT_A_TIME (64 * 1024) /* octets beside, before others get a turn */
+
 static void move(struct mtls_mux *mux, enum mtls_mux_want want,
                  const struct mtls_channel *c)
 {
@@ -27,13 +29,12 @@ static int await_datagram(const struct mtls_io *io, size_t *len)
             return mtls_io_at_end(io);
         if (c->life != MTLS_OPEN && mtls_io_open_first(io) <= 0)
             return -1;
-        mtls_mux_receive(io->mux, MTLS_WANT_ALL, NULL, 0, SIZE_MAX);
+        mtls_mux_receive(io->mux, MTLS_WANT_ALL, NULL, 0, AT_A_TIME);
         if (c->buffer.length != 0 || c->rx != MTLS_RX_OPEN)
             continue;
         mtls_mux_send(io->mux);
-        if (io->mux->in_more)
-            continue;
-        if (!mtls_io_wait(io))
+        /* It lets go of the lock, though there may be more at once. */
+        if (!mtls_io_wait(io) && !io->mux->in_more)
             return mtls_io_retry_read(io);
     }
     return 1;

@@ -57,6 +57,8 @@ int mtls_io_retry_next(const struct mtls_io *io)
 {
     BIO *next = io->mux->next;
 
+    if (io->mux->shaking) /* another thread, which may be at them */
+        return mtls_io_retry_read(io);
     if (mtls_mux_dgram_shaking(io->mux))
         next = mtls_mux_dgram_bio(io->mux);
     retry_call(io, BIO_get_retry_flags(next), BIO_get_retry_reason(next));

@@ -8,6 +8,7 @@
  * up a key changes nothing: names can be read off the wire. Only who finished
  * a handshake with the key takes the session out, once.
  */
+#include "bio_turn.h"
 #include "dtls_bind.h"
 #include "err.h"
 #include "list.h"
@@ -26,6 +27,7 @@ struct entry {
     struct mtls_binding binding; /* first: it is what is looked up */
     struct mtls_list link;
     BIO *bio;
+    struct mtls_turn turn;
     uint64_t until;
 };
 
@@ -98,6 +100,7 @@ static void forget(MTLS_DTLS_WAITING *w, struct entry *e)
     OPENSSL_LH_delete(w->names, e);
     OPENSSL_LH_delete(w->bios, e);
     mtls_list_remove(&e->link);
+    mtls_turn_forget(&e->turn);
     w->count--;
     OPENSSL_cleanse(&e->binding, sizeof(e->binding));
     free(e);
@@ -170,6 +173,7 @@ static int insert(MTLS_DTLS_WAITING *w, struct entry *e)
         OPENSSL_LH_insert(w->bios, e);
         if (!OPENSSL_LH_error(w->bios)) {
             mtls_list_append(&w->oldest_first, &e->link);
+            mtls_turn_watch(&e->turn, e->bio);
             w->count++;
             return 1;
         }
@@ -279,8 +283,10 @@ int MTLS_dtls_waiting_receive(MTLS_DTLS_WAITING *w, BIO *datagrams)
     pthread_mutex_lock(&w->lock);
     e = OPENSSL_LH_retrieve(w->bios, &key);
     if (e != NULL) {
-        int r = read_now(datagrams, ssl_of(datagrams));
+        int r;
 
+        mtls_turn_begin(&e->turn);
+        r = read_now(datagrams, ssl_of(datagrams));
         if (r == SSL_ERROR_ZERO_RETURN || r == SSL_ERROR_SSL) {
             end(w, e);
             e = NULL;

@@ -5,6 +5,7 @@
 
 #include "mux_dgram.h"
 
+#include "bio_turn.h"
 #include "dtls_bind.h"
 #include "err.h"
 #include "record.h"
@@ -13,7 +14,6 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-#define AT_A_TIME 64     /* datagrams, before others get a turn */
 #define GRACE 2000000    /* microseconds, when the DTLS session ended first */
 #define FALLBACK 512     /* of a path that nothing is known of: RFC 791 */
 #define DTLS_OVERHEAD 64 /* octets, where it can't be computed */
@@ -28,6 +28,8 @@ struct mtls_mux_dgram {
     uint64_t ended_at;          /* the peer ended it, or it failed; 0: not */
     uint64_t poll_until;        /* when the poller looks again */
     uint32_t most;              /* as set by the program; 0 not */
+    struct mtls_turn turn;
+    int more;                               /* the last one left some */
     unsigned char in[MTLS_RECORD_SIZE + 1]; /* a longer one shows */
 };
 
@@ -104,6 +106,7 @@ void mtls_mux_dgram_detach(struct mtls_mux *mux)
     if (d == NULL || (bio = d->bio) == NULL)
         return;
     mtls_mux_dgram_shutdown(mux);
+    mtls_turn_forget(&d->turn);
     d->bio = NULL;
     if (d->adopted && (flags = fcntl(d->fd, F_GETFL)) >= 0)
         fcntl(d->fd, F_SETFL, flags & ~O_NONBLOCK);
@@ -237,6 +240,7 @@ int mtls_mux_dgram_after(struct mtls_mux *mux)
     }
     adopt(d);
     d->up = 1;
+    mtls_turn_watch(&d->turn, d->bio);
     mtls_mux_dgram_mtu(mux, 0);
     return 1;
 }
@@ -305,6 +309,12 @@ static void write_out(struct mtls_mux *mux, const unsigned char *p, size_t len)
     }
 }
 
+void mtls_mux_dgram_tick(struct mtls_mux *mux)
+{
+    if (mux->up && mux->dgram->bio != NULL && !ended_for_good(mux))
+        mtls_session_tick(mux->session);
+}
+
 void mtls_mux_dgram_send(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
@@ -312,10 +322,9 @@ void mtls_mux_dgram_send(struct mtls_mux *mux)
     const unsigned char *p;
     size_t len;
 
-    if (!mux->up || d->bio == NULL || ended_for_good(mux))
-        return;
     d->out_blocked = 0;
-    mtls_session_tick(mux->session);
+    if (!mux->up || d->bio == NULL || mtls_session_ended(mux->session))
+        return;
     if ((p = mtls_session_datagram_out(mux->session, &len)) == NULL)
         return;
     if (d->ended_at == 0) {
@@ -349,20 +358,29 @@ static int receive_one(struct mtls_mux *mux)
     return 0;
 }
 
+/* What is left after a turn is with the socket, where a poll sees it. */
 void mtls_mux_dgram_receive(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
+    SSL *ssl = ssl_of(d);
     int more = 1, taken = 0;
 
+    d->more = 0;
     if (!mux->up || d->bio == NULL || d->ended_at != 0 ||
         mtls_session_ended(mux->session))
         return;
-    while (more && taken++ < AT_A_TIME)
+    mtls_turn_begin(&d->turn);
+    while (more &&
+           (taken++ < MTLS_TURN || (ssl != NULL && SSL_has_pending(ssl))))
         more = receive_one(mux);
     if (ERR_peek_error() != 0)
         ERR_clear_error();
-    if (more)
-        mux->in_more = 1;
+    d->more = more || mtls_turn_over(&d->turn);
+}
+
+int mtls_mux_dgram_more(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL && mux->dgram->more;
 }
 
 int mtls_mux_dgram_blocked(const struct mtls_mux *mux)
@@ -391,8 +409,8 @@ uint64_t mtls_mux_dgram_timeout(const struct mtls_mux *mux)
 
     if (mux->dgram == NULL)
         return MTLS_NEVER;
-    if (!mux->up)
-        return handshake_timeout(mux->dgram);
+    if (!mux->up) /* who shakes hands sees to it: SSL is not for two at once */
+        return mux->shaking ? MTLS_NEVER : handshake_timeout(mux->dgram);
     at = deadline(mux);
     if (at == MTLS_NEVER)
         return at;
@@ -460,7 +478,8 @@ uint32_t mtls_mux_dgram_mtu(struct mtls_mux *mux, int anew)
 
 uint32_t mtls_mux_dgram_fallback_mtu(struct mtls_mux *mux)
 {
-    SSL *ssl = ssl_of(mux->dgram);
+    const struct mtls_mux_dgram *d = mux->dgram;
+    SSL *ssl = mux->shaking && !d->up ? NULL : ssl_of(d);
     long path = ssl == NULL
                     ? 0
                     : BIO_ctrl(SSL_get_wbio(ssl),

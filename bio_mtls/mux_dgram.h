@@ -39,8 +39,16 @@ int mtls_mux_dgram_after(struct mtls_mux *mux);
 /* mtls_mux_dgram_shaking: it is the datagrams' handshake that is to be done. */
 int mtls_mux_dgram_shaking(const struct mtls_mux *mux);
 
+/*
+ * mtls_mux_dgram_tick has what is due said; mtls_mux_dgram_send goes after the
+ * other packets: one may be the Success of its channel. mtls_mux_dgram_receive
+ * takes what there is, but no more than a turn; mtls_mux_dgram_more: it left
+ * some.
+ */
+void mtls_mux_dgram_tick(struct mtls_mux *mux);
 void mtls_mux_dgram_send(struct mtls_mux *mux);
 void mtls_mux_dgram_receive(struct mtls_mux *mux);
+int mtls_mux_dgram_more(const struct mtls_mux *mux);
 int mtls_mux_dgram_blocked(const struct mtls_mux *mux);
 
 /* mtls_mux_dgram_shutdown sends close_notify. */

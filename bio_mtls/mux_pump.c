@@ -90,13 +90,11 @@ static void send_all(struct mtls_mux *mux)
         mtls_mux_wake_sent(mux);
 }
 
-void mtls_mux_send(struct mtls_mux *mux)
+static void send_stream(struct mtls_mux *mux)
 {
     struct mtls_errors callers;
 
     mux->out_blocked = 0;
-    if (mux->dgram != NULL)
-        mtls_mux_dgram_send(mux);
     if (mux->next == NULL || (!mtls_session_wants_write(mux->session) &&
                               mux->flushed == mtls_session_sent(mux->session)))
         return;
@@ -107,6 +105,15 @@ void mtls_mux_send(struct mtls_mux *mux)
     mtls_errors_take(&callers);
     send_all(mux);
     mtls_errors_put_back(&callers);
+}
+
+void mtls_mux_send(struct mtls_mux *mux)
+{
+    if (mux->dgram != NULL)
+        mtls_mux_dgram_tick(mux);
+    send_stream(mux);
+    if (mux->dgram != NULL)
+        mtls_mux_dgram_send(mux);
 }
 
 /* Whether the end below was said, or happened. */

@@ -124,8 +124,8 @@ void mtls_mux_wake_all(struct mtls_mux *mux)
  */
 static void tell_poller(struct mtls_mux *mux)
 {
-    if (mux->poller == NULL || mux->poller_kicked)
-        return;
+    if (mux->poller == NULL || mux->poller_kicked || mux->shaking)
+        return; /* who shakes hands may be at the BIO below */
     if (mux->in_more || mtls_mux_dgram_hurries(mux) ||
         (mtls_mux_poll_events(mux) & ~mux->poller_events) != 0) {
         mux->poller_kicked = 1;
@@ -150,7 +150,8 @@ static int poll_descriptors(struct pollfd fds[3], int timeout)
 /* A lone reader does the I/O itself, into its own memory. */
 static void poll_once(struct mtls_mux *mux, struct mtls_waiter *w, int reader)
 {
-    int in_more = mux->up && mux->in_more, ready = 1, timeout;
+    int in_more = mux->up && (mux->in_more || mtls_mux_dgram_more(mux));
+    int ready = 1, timeout;
     int events = mtls_mux_poll_events(mux);
     struct pollfd fds[3] = {
         /* Polled for no event, it would still report errors, over and over. */
@@ -259,7 +260,7 @@ void mtls_mux_unlock_waited(struct mtls_mux *mux)
 {
     if (mux->poller == NULL && !mtls_list_empty(&mux->sleepers))
         wake(mux, mtls_list_item(mux->sleepers.next, struct mtls_waiter, all));
-    if (mux->up) /* before, who shakes hands may be at the BIO below */
+    if (mux->up)
         tell_poller(mux);
     pthread_mutex_unlock(&mux->lock);
 }

@@ -49,6 +49,7 @@ struct dgram_channel {
     uint64_t grown_at;    /* data_in when the window last grew */
     uint32_t probe_after;
     uint32_t need; /* credit that the write that was refused asks for */
+    uint32_t most; /* the largest credit that was used or announced */
 };
 
 static struct dgram_channel *of(struct mtls_channel *c)
@@ -155,19 +156,6 @@ static void consider_growing(struct mtls_channel *c)
         of(c)->grown_at = c->data_in;
 }
 
-void mtls_dgram_asked(struct mtls_channel *c)
-{
-    uint64_t now = c->session->hooks.now(c->session->app);
-    uint64_t last = of(c)->answered_at;
-
-    if (!mtls_channel_receives(c) ||
-        (last != 0 && now - last < ANSWER_INTERVAL))
-        return;
-    of(c)->answered_at = now != 0 ? now : 1;
-    consider_growing(c);
-    owe(c, MTLS_OWE_ACK);
-}
-
 /* --- credit: from the peer --- */
 
 /* When the first of those without credit is to ask for it. */
@@ -194,12 +182,17 @@ static void starve(struct mtls_channel *c)
     plan_probe(c, s->hooks.now(s->app));
 }
 
-/* The first one that found no room is not told before the others: all are. */
+/*
+ * The first one that found no room is not told before the others: all are. Nor
+ * does one wait that has become too long: the next try tells it so.
+ */
 static void wait_for_room(struct mtls_channel *c, size_t len)
 {
+    uint32_t limit = mtls_session_datagram_limit(c);
+
     c->wants_room = 1;
-    of(c)->need = (uint32_t)len;
-    if (len > c->out.credit) {
+    of(c)->need = len < limit ? (uint32_t)len : limit;
+    if (of(c)->need > c->out.credit) {
         starve(c);
         return;
     }
@@ -208,11 +201,28 @@ static void wait_for_room(struct mtls_channel *c, size_t len)
         mtls_list_append(&c->session->turns, &c->turn);
 }
 
+void mtls_dgram_asked(struct mtls_channel *c)
+{
+    uint64_t now = c->session->hooks.now(c->session->app);
+    uint64_t last = of(c)->answered_at;
+
+    if (c->wants_room) /* its value may be a lower one */
+        wait_for_room(c, of(c)->need);
+    if (!mtls_channel_receives(c) ||
+        (last != 0 && now - last < ANSWER_INTERVAL))
+        return;
+    of(c)->answered_at = now != 0 ? now : 1;
+    consider_growing(c);
+    owe(c, MTLS_OWE_ACK);
+}
+
 int mtls_dgram_ack(struct mtls_channel *c, uint32_t free_space)
 {
     if (c->life != MTLS_OPEN)
         return 0;
     c->out.credit = free_space;
+    if (free_space > of(c)->most)
+        of(c)->most = free_space;
     if (!c->wants_room)
         leave_starving(c);
     else
@@ -265,13 +275,16 @@ void mtls_session_tick(struct mtls_session *s)
 
 /* --- out --- */
 
+/* More than it ever announced can't get credit (P12); nothing: not yet. */
 uint32_t mtls_session_datagram_limit(const struct mtls_channel *c)
 {
+    const struct dgram_channel *dc = (const struct dgram_channel *)c;
+    uint32_t most = dc->most > c->out.credit ? dc->most : c->out.credit;
     uint32_t limit = c->session->dgram->limit;
 
-    return c->out.max_packet != 0 && c->out.max_packet < limit
-               ? c->out.max_packet
-               : limit;
+    if (c->out.max_packet != 0 && c->out.max_packet < limit)
+        limit = c->out.max_packet;
+    return most != 0 && most < limit ? most : limit;
 }
 
 int mtls_session_datagram_fits(const struct mtls_channel *c, size_t len)
@@ -303,8 +316,6 @@ int mtls_session_write_datagram(struct mtls_channel *c, const void *data,
             wait_for_room(c, len);
         return 0;
     }
-    if (c->owed & MTLS_OWE_SUCCESS)
-        mtls_session_emit(c); /* or it comes before its Success, and is held */
     c->wants_room = 0;
     leave_starving(c);
     mtls_list_remove(&c->turn);
@@ -313,6 +324,8 @@ int mtls_session_write_datagram(struct mtls_channel *c, const void *data,
     if (len != 0)
         memcpy(d->out + MTLS_DATA_HEADER_SIZE, data, len);
     d->out_len = (uint32_t)(MTLS_DATA_HEADER_SIZE + len);
+    if (c->out.credit > of(c)->most)
+        of(c)->most = c->out.credit;
     c->out.credit -= (uint32_t)len;
     c->data_out += len;
     c->packets_out++;

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* Calls that block over DTLS, where a transport takes no more for now. */
+/* Over DTLS: calls that block where a transport takes no more for now, that
+ * meet another thread's handshake, or a flood. */
 #include "dtls_ends.h"
 #include "stacks.h"
 
@@ -11,6 +12,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <string.h>
 
 #define ECHOES 40
 
@@ -122,6 +124,240 @@ START_TEST(a_write_that_accepts_sees_the_success_off)
 }
 END_TEST
 
+/* --- while another thread shakes hands --- */
+
+static struct {
+    struct timeval left;
+    long timeout, mtu, fallback, processed;
+    int should_read, ctrls, done;
+} said;
+
+static void *ask(void *arg)
+{
+    unsigned int ctrls = ends.to_server.ctrls;
+
+    (void)arg;
+    said.timeout = BIO_mtls_get_timeout(ends.client, &said.left);
+    said.mtu = BIO_ctrl(ends.client, BIO_CTRL_DGRAM_QUERY_MTU, 0, NULL);
+    said.fallback =
+        BIO_ctrl(ends.client, BIO_CTRL_DGRAM_GET_FALLBACK_MTU, 0, NULL);
+    BIO_mtls_set_cork(ends.client, 0);
+    said.processed = BIO_mtls_process(ends.client);
+    said.should_read = BIO_should_read(ends.client);
+    said.ctrls = (int)(ends.to_server.ctrls - ctrls);
+    return NULL;
+}
+
+/* By the thread that shakes hands, from within OpenSSL, when an answer could
+ * come: its timer runs. */
+static void have_another_ask(void)
+{
+    pthread_t other;
+
+    if (said.done++ || ends.to_server.written == 0)
+        return;
+    ck_assert_int_eq(pthread_create(&other, NULL, ask, NULL), 0);
+    ck_assert_int_eq(pthread_join(other, NULL), 0);
+}
+
+static void *serve_nobody(void *arg)
+{
+    (void)arg;
+    shake_server();
+    return NULL;
+}
+
+START_TEST(controls_keep_off_what_another_thread_shakes_hands_with)
+{
+    pthread_t server;
+
+    memset(&said, 0, sizeof(said));
+    said.timeout = -1;
+    dtls_ends_contexts(&ends, 8, 60);
+    dtls_ends_sockets(&ends, 1);
+    ends.to_server.on_read = have_another_ask;
+    ck_assert_int_eq(pthread_create(&server, NULL, serve_nobody, NULL), 0);
+    ck_assert_int_eq(BIO_do_handshake(ends.client), 1);
+    ck_assert_int_eq(pthread_join(server, NULL), 0);
+    ck_assert_int_eq(said.timeout, 0);
+    ck_assert_int_eq(said.mtu, 16375); /* nothing is known yet */
+    ck_assert_int_eq(said.fallback, 512 - 64 - 9);
+    ck_assert_int_eq(said.processed, 1);
+    ck_assert_int_eq(said.should_read, 1);
+    ck_assert_int_eq(said.ctrls, 0);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
+/* --- floods --- */
+
+#define ENDLESS 3000000
+
+static unsigned int watched;
+
+static long watch(BIO *b, int oper, const char *data, size_t len, int argi,
+                  long argl, int ret, size_t *done)
+{
+    (void)b;
+    (void)data;
+    (void)len;
+    (void)argi;
+    (void)argl;
+    (void)done;
+    watched += oper == BIO_CB_READ;
+    return ret;
+}
+
+static void open_two(BIO *c[2], BIO *s[2], int with_callback)
+{
+    dtls_ends_new(&ends);
+    if (with_callback)
+        BIO_set_callback_ex(BIO_next(ends.arriving), watch);
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_open(&ends, &c[0], &s[0]);
+    dtls_ends_open(&ends, &c[1], &s[1]);
+    dtls_ends_turn(&ends);
+}
+
+static void free_two(BIO *c[2], BIO *s[2])
+{
+    for (int i = 0; i < 2; i++) {
+        BIO_free(c[i]);
+        BIO_free(s[i]);
+    }
+    dtls_ends_free(&ends);
+}
+
+/* Also where the program has a callback of its own, which it keeps. */
+START_TEST(a_read_takes_a_turn_of_others_datagrams_and_no_more)
+{
+    MTLS_COUNTERS before, after;
+    BIO *c[2], *s[2];
+    char got[10];
+
+    open_two(c, s, _i);
+    BIO_mtls_get_counters(ends.server, &before);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(BIO_write(c[0], "x", 1), 1);
+    ck_assert_int_eq(BIO_write(c[1], "y", 1), 1);
+    ck_assert_int_eq(BIO_read(s[1], got, sizeof(got)), -1);
+    ck_assert(BIO_should_read(s[1]));
+    BIO_mtls_get_counters(ends.server, &after);
+    ck_assert_uint_eq(after.data_in - before.data_in, 64);
+    ck_assert_int_eq(watched > 64, _i);
+    ck_assert_int_eq(BIO_read(s[1], got, sizeof(got)), 1);
+    free_two(c, s);
+}
+END_TEST
+
+/* OpenSSL drops them itself, and goes on to the next. */
+START_TEST(a_call_takes_a_turn_of_foreign_records_and_no_more)
+{
+    BIO *c[2], *s[2];
+    char got[10];
+
+    open_two(c, s, 0);
+    ends.to_client.flood = ENDLESS;
+    ck_assert_int_eq(BIO_read(s[1], got, sizeof(got)), -1);
+    ck_assert(BIO_should_read(s[1]));
+    ck_assert_uint_eq(ends.to_client.flood, ENDLESS - 64);
+    ck_assert_int_eq(BIO_mtls_process(ends.server), 2);
+    ck_assert_uint_eq(ends.to_client.flood, ENDLESS - 128);
+    ends.to_client.flood = 0;
+    ck_assert_int_eq(BIO_mtls_process(ends.server), 1);
+    ck_assert_int_eq(BIO_write(c[1], "y", 1), 1);
+    ck_assert_int_eq(BIO_read(s[1], got, sizeof(got)), 1);
+    free_two(c, s);
+}
+END_TEST
+
+START_TEST(a_session_that_waits_takes_a_turn_and_no_more)
+{
+    dtls_ends_new(&ends);
+    ck_assert(dtls_ends_arrive(&ends));
+    ends.to_client.flood = ENDLESS;
+    ck_assert_int_eq(MTLS_dtls_waiting_receive(ends.waiting, ends.arrived), 1);
+    ck_assert_uint_eq(ends.to_client.flood, ENDLESS - 64);
+    ends.to_client.flood = 0;
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_free(&ends);
+}
+END_TEST
+
+static void *read_one(void *arg)
+{
+    char got[10];
+
+    ck_assert_int_eq(BIO_read(arg, got, sizeof(got)), 1);
+    return NULL;
+}
+
+static sem_t flooded;
+
+static void say_flooded(void)
+{
+    if (ends.to_server.flood == ENDLESS - 1000)
+        sem_post(&flooded);
+}
+
+/* The lock is free in between: others get it long before the flood is over. */
+START_TEST(a_reader_that_waits_amid_a_flood_lets_others_in)
+{
+    pthread_t server, reader;
+    BIO *c;
+
+    dtls_ends_contexts(&ends, 8, 60);
+    dtls_ends_sockets(&ends, 1);
+    ck_assert_int_eq(pthread_create(&server, NULL, serve, NULL), 0);
+    ck_assert_int_eq(BIO_do_handshake(ends.client), 1);
+    c = BIO_new_mtls_channel(ends.client, "localhost:7");
+    ck_assert_int_eq(BIO_do_connect(c), 1);
+    sem_init(&flooded, 0, 0);
+    ends.to_server.on_read = say_flooded;
+    ends.to_server.flood = ENDLESS;
+    ck_assert_int_eq(pthread_create(&reader, NULL, read_one, c), 0);
+    while (sem_wait(&flooded) != 0)
+        ;
+    ck_assert_int_eq(BIO_write(c, "x", 1), 1);
+    ck_assert_uint_gt(ends.to_server.flood, 0);
+    ends.to_server.flood = 0;
+    ck_assert_int_eq(pthread_join(reader, NULL), 0);
+    BIO_free(c);
+    ck_assert_int_eq(pthread_join(server, NULL), 0);
+    sem_destroy(&flooded);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
+/* --- order --- */
+
+/* Else it is held, or dropped, where the path is that fast. */
+START_TEST(a_success_goes_before_the_first_datagram)
+{
+    static struct lossy control;
+    unsigned int clock = 0;
+    BIO *c, *s = NULL;
+
+    dtls_ends_contexts(&ends, 8, 60);
+    ends.control = &control;
+    dtls_ends_sockets(&ends, 0);
+    ck_assert(dtls_ends_shake(&ends));
+    control.clock = ends.to_client.clock = &clock;
+    c = BIO_new_mtls_channel(ends.client, "localhost:7");
+    ck_assert_int_le(BIO_do_connect(c), 0);
+    for (int i = 0; i < 200 && s == NULL; i++) {
+        s = BIO_mtls_accept_channel(ends.server);
+        dtls_ends_turn(&ends);
+    }
+    ck_assert_int_eq(BIO_puts(s, "hello"), 5);
+    ck_assert_uint_gt(control.last, 0);
+    ck_assert_uint_gt(ends.to_client.last, control.last);
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bio_dtls_wait");
@@ -134,6 +370,13 @@ int main(void)
     tcase_add_test(tc,
                    writers_wait_for_a_full_socket_while_another_thread_polls);
     tcase_add_test(tc, a_write_that_accepts_sees_the_success_off);
+    tcase_add_test(tc, controls_keep_off_what_another_thread_shakes_hands_with);
+    tcase_add_loop_test(tc, a_read_takes_a_turn_of_others_datagrams_and_no_more,
+                        0, 2);
+    tcase_add_test(tc, a_call_takes_a_turn_of_foreign_records_and_no_more);
+    tcase_add_test(tc, a_session_that_waits_takes_a_turn_and_no_more);
+    tcase_add_test(tc, a_reader_that_waits_amid_a_flood_lets_others_in);
+    tcase_add_test(tc, a_success_goes_before_the_first_datagram);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -151,8 +151,8 @@ size_t MTLS_dtls_waiting_count(MTLS_DTLS_WAITING *waiting);
 /*
  * BIO_mtls_get_timeout: 1 with the time after which |m| wants to be called
  * again although nothing came (BIO_mtls_process(), or during the handshake
- * BIO_do_handshake()), as DTLSv1_get_timeout(); 0 if there is none. Calls that
- * block see to it themselves.
+ * BIO_do_handshake()), as DTLSv1_get_timeout(); 0 if there is none, or while
+ * another thread is at the handshake. Calls that block see to it themselves.
  */
 #define BIO_mtls_get_timeout(m, left) \
     BIO_ctrl((m), BIO_CTRL_MTLS_GET_TIMEOUT, 0, (struct timeval *)(left))

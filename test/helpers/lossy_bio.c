@@ -45,6 +45,8 @@ static int lossy_write(BIO *b, const char *data, int len)
         return -1;
     }
     l->written++;
+    if (l->clock != NULL)
+        l->last = ++*l->clock;
     if (chance(l, l->lose)) {
         l->lost++;
         return len;
@@ -64,17 +66,39 @@ static int lossy_write(BIO *b, const char *data, int len)
     return len;
 }
 
+/* Application data of epoch 1, that nobody has encrypted. */
+static int flood(struct lossy *l, char *data, int len)
+{
+    static const char record[64] = {23, (char)0xfe, (char)0xfd, 0,  1, 0, 0,
+                                    1,  0,          0,          99, 0, 51};
+
+    if (len < (int)sizeof(record))
+        return -1;
+    l->flood--;
+    memcpy(data, record, sizeof(record));
+    return sizeof(record);
+}
+
 static int lossy_read(BIO *b, char *data, int len)
 {
-    int n = BIO_read(BIO_next(b), data, len);
+    struct lossy *l = BIO_get_data(b);
+    int n;
 
+    if (l->on_read != NULL)
+        l->on_read();
     BIO_clear_retry_flags(b);
+    if (l->flood != 0)
+        return flood(l, data, len);
+    n = BIO_read(BIO_next(b), data, len);
     BIO_copy_next_retry(b);
     return n;
 }
 
 static long lossy_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
+    struct lossy *l = BIO_get_data(b);
+
+    l->ctrls++;
     return BIO_next(b) == NULL ? 0 : BIO_ctrl(BIO_next(b), cmd, num, ptr);
 }
 

@@ -11,6 +11,7 @@
 #define TEST_LOSSY_BIO_H
 
 #include <openssl/bio.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct lossy {
@@ -19,7 +20,10 @@ struct lossy {
     uint64_t random;          /* the state, not 0 */
     unsigned char kept[2048]; /* the one that is late */
     int kept_len;
-    unsigned int written, lost;
+    unsigned int written, lost, ctrls;
+    atomic_uint flood; /* so many come in that are no records of anybody */
+    unsigned int *clock, last; /* goes on with each write; when that was */
+    void (*on_read)(void);     /* before each */
 };
 
 BIO *lossy_new(struct lossy *lossy);
