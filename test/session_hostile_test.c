@@ -7,81 +7,21 @@
  * Frames that a hostile or faulty peer may send, and the outcome that each
  * must have. In all cases but the fatal ones, other channels go on.
  */
-#include "core_link.h"
+#include "core_attacked.h"
 #include "session_local.h"
 
 #include <mtls/mtls_err.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct core_link link;
-static struct mtls_channel *ch; /* the one that is attacked */
-static uint32_t id;
-
-static void begin(void)
-{
-    core_raw_open(&link, NULL);
-    ch = core_raw_accepted(&link, 0x100, &id);
-}
-
-static void end(void)
-{
-    mtls_session_release(ch);
-    core_check(link.server.session);
-    core_link_close(&link);
-}
-
-static struct mtls_session_stats stats(void)
-{
-    struct mtls_session_stats now;
-
-    mtls_session_stats(link.server.session, &now);
-    return now;
-}
-
-/* Outcome C: the channel closes with a reason, the session goes on. */
-static void failed(int reason)
-{
-    ck_assert_uint_eq(core_hear_only(&link, CORE_CLOSE).id, id);
-    core_silent(&link);
-    ck_assert_int_eq(ch->rx, MTLS_RX_FAILED);
-    ck_assert_int_eq(ch->rx_reason, reason);
-    ck_assert_int_eq(ch->tx_reason, reason);
-    ck_assert_uint_eq(core_write(ch, "x"), 0);
-    core_healthy(&link);
-    core_say(&link, "124", CORE_CONFIRMATION, 7, id);
-    ck_assert_int_eq(ch->life, MTLS_CLOSED);
-}
-
-/* Outcome S: the multiplexer ends, and says why at each channel. */
-static void broken(void)
-{
-    ck_assert(mtls_session_ended(link.server.session));
-    ck_assert(mtls_session_broken(link.server.session));
-    ck_assert(!mtls_session_can_receive(link.server.session));
-    ck_assert_int_eq(ch->rx, MTLS_RX_FAILED);
-    ck_assert_uint_eq(core_write(ch, "x"), 0);
-}
-
-/* Outcome E: refused, with its word. */
-static void refused(uint16_t half, const char *word)
-{
-    struct core_packet echec = core_hear_only(&link, CORE_ECHEC);
-
-    ck_assert_uint_eq(echec.half, half);
-    ck_assert_uint_gt(echec.len, strlen(word));
-    ck_assert_mem_eq(echec.p, word, strlen(word));
-}
-
 /* --- frames --- */
 
 START_TEST(F4_type_0)
 {
-    begin();
-    core_say(&link, "1", 0);
-    broken();
-    ck_assert_int_eq(ch->rx_reason, MTLS_R_SESSION_DESYNCHRONISED);
-    end();
+    core_attacked_begin();
+    core_say(&at.link, "1", 0);
+    core_attacked_broken(MTLS_R_SESSION_DESYNCHRONISED);
+    core_attacked_end();
 }
 END_TEST
 
@@ -89,10 +29,10 @@ START_TEST(F5_length_below_the_header)
 {
     for (unsigned int type = 1; type < 256; type += type == 5 ? 2 : 1) {
         for (unsigned int length = 0; length < 3; length++) {
-            begin();
-            core_say(&link, "12", type, length);
-            broken();
-            end();
+            core_attacked_begin();
+            core_say(&at.link, "12", type, length);
+            core_attacked_broken(MTLS_R_SESSION_DESYNCHRONISED);
+            core_attacked_end();
         }
     }
 }
@@ -106,8 +46,8 @@ static void say_sized(unsigned int type, unsigned int length)
     ck_assert_ptr_nonnull(octets);
     core_octets(octets, "12", type, length);
     if (length >= 7)
-        core_octets(octets + 3, "4", id);
-    ck_assert_uint_eq(core_say_octets(&link, octets, length), length);
+        core_octets(octets + 3, "4", at.id);
+    ck_assert_uint_eq(core_say_octets(&at.link, octets, length), length);
     free(octets);
 }
 
@@ -121,25 +61,25 @@ START_TEST(F6_a_wrong_length_about_an_open_channel)
                 {CORE_ACK, 11}};
 
     for (size_t i = 0; i < core_count(rows); i++) {
-        begin();
+        core_attacked_begin();
         say_sized(rows[i].type, rows[i].size + 1);
-        failed(MTLS_R_MALFORMED_PACKET);
-        end();
-        begin();
+        core_attacked_failed(MTLS_R_MALFORMED_PACKET);
+        core_attacked_end();
+        core_attacked_begin();
         say_sized(rows[i].type, 65535);
-        failed(MTLS_R_MALFORMED_PACKET);
-        end();
-        begin();
+        core_attacked_failed(MTLS_R_MALFORMED_PACKET);
+        core_attacked_end();
+        core_attacked_begin();
         say_sized(rows[i].type, rows[i].size - 1);
-        ck_assert_uint_eq(stats().malformed, 1);
+        ck_assert_uint_eq(core_attacked_stats().malformed, 1);
         if (rows[i].size - 1 >= 7) {
-            failed(MTLS_R_MALFORMED_PACKET);
+            core_attacked_failed(MTLS_R_MALFORMED_PACKET);
         } else { /* it names nobody */
-            core_silent(&link);
-            ck_assert_int_eq(ch->life, MTLS_OPEN);
-            core_healthy(&link);
+            core_silent(&at.link);
+            ck_assert_int_eq(at.ch->life, MTLS_OPEN);
+            core_healthy(&at.link);
         }
-        end();
+        core_attacked_end();
     }
 }
 END_TEST
@@ -153,18 +93,18 @@ START_TEST(F6_a_wrong_length_of_an_answer)
         struct core_packet request, close;
         unsigned char *octets = calloc(1, lengths[i]);
 
-        begin();
-        opening = core_open(&link.server, "x");
-        request = core_hear_only(&link, CORE_REQUEST);
+        core_attacked_begin();
+        opening = core_open(&at.link.server, "x");
+        request = core_hear_only(&at.link, CORE_REQUEST);
         core_octets(octets, "12 22", CORE_SUCCESS, lengths[i], request.half, 5);
-        core_say_octets(&link, octets, lengths[i]);
+        core_say_octets(&at.link, octets, lengths[i]);
         free(octets);
-        close = core_hear_only(&link, CORE_CLOSE);
+        close = core_hear_only(&at.link, CORE_CLOSE);
         ck_assert_uint_eq(close.id, (uint32_t)request.half << 16 | 5);
         ck_assert_int_eq(opening->rx_reason, MTLS_R_MALFORMED_PACKET);
-        core_healthy(&link);
+        core_healthy(&at.link);
         mtls_session_release(opening);
-        end();
+        core_attacked_end();
     }
 }
 END_TEST
@@ -174,15 +114,15 @@ START_TEST(F6_an_echec_whose_text_disagrees_with_its_length)
     struct mtls_channel *opening;
     struct core_packet request;
 
-    begin();
-    opening = core_open(&link.server, "x");
-    request = core_hear_only(&link, CORE_REQUEST);
-    core_say(&link, "12 22 1", CORE_ECHEC, 8, request.half, 2, 'x');
+    core_attacked_begin();
+    opening = core_open(&at.link.server, "x");
+    request = core_hear_only(&at.link, CORE_REQUEST);
+    core_say(&at.link, "12 22 1", CORE_ECHEC, 8, request.half, 2, 'x');
     ck_assert_int_eq(opening->rx_reason, MTLS_R_CHANNEL_REFUSED);
-    ck_assert_uint_eq(stats().malformed, 1);
-    core_healthy(&link);
+    ck_assert_uint_eq(core_attacked_stats().malformed, 1);
+    core_healthy(&at.link);
     mtls_session_release(opening);
-    end();
+    core_attacked_end();
 }
 END_TEST
 
@@ -194,31 +134,31 @@ START_TEST(F7_vectors_that_do_not_fill_the_request)
         unsigned char octets[64];
         size_t len = core_request_octets(octets, 8, 1000, 100, "to", 80);
 
-        begin();
+        core_attacked_begin();
         core_octets(octets + 1, "2", (unsigned int)len - cut[i]);
-        core_say_octets(&link, octets, len - cut[i]);
-        refused(8, "malformed:");
+        core_say_octets(&at.link, octets, len - cut[i]);
+        core_attacked_refused(8, "malformed:");
         core_octets(octets + 1, "2", (unsigned int)len + cut[i]);
-        core_say_octets(&link, octets,
+        core_say_octets(&at.link, octets,
                         sizeof(octets) < len + cut[i] ? len : len + cut[i]);
-        refused(8, "malformed:");
-        ck_assert_uint_eq(stats().malformed, 2);
-        core_healthy(&link);
-        end();
+        core_attacked_refused(8, "malformed:");
+        ck_assert_uint_eq(core_attacked_stats().malformed, 2);
+        core_healthy(&at.link);
+        core_attacked_end();
     }
 }
 END_TEST
 
 START_TEST(F7_a_request_too_short_to_name_its_half)
 {
-    begin();
-    core_say(&link, "12 1", CORE_REQUEST, 4, 0);
-    core_silent(&link);
-    core_say(&link, "12", CORE_REQUEST, 3);
-    core_silent(&link);
-    ck_assert_uint_eq(stats().malformed, 2);
-    core_healthy(&link);
-    end();
+    core_attacked_begin();
+    core_say(&at.link, "12 1", CORE_REQUEST, 4, 0);
+    core_silent(&at.link);
+    core_say(&at.link, "12", CORE_REQUEST, 3);
+    core_silent(&at.link);
+    ck_assert_uint_eq(core_attacked_stats().malformed, 2);
+    core_healthy(&at.link);
+    core_attacked_end();
 }
 END_TEST
 
@@ -229,14 +169,14 @@ START_TEST(F7_a_request_over_1024_octets)
     for (size_t i = 0; i < core_count(lengths); i++) {
         unsigned char *octets = calloc(1, lengths[i]);
 
-        begin();
+        core_attacked_begin();
         core_octets(octets, "12 2 44 2", CORE_REQUEST, lengths[i], 8, 1000,
                     1000, lengths[i] - 22);
-        core_say_octets(&link, octets, lengths[i]);
-        refused(8, "malformed:");
-        core_healthy(&link);
+        core_say_octets(&at.link, octets, lengths[i]);
+        core_attacked_refused(8, "malformed:");
+        core_healthy(&at.link);
         free(octets);
-        end();
+        core_attacked_end();
     }
 }
 END_TEST
@@ -247,11 +187,11 @@ static uint64_t say_endless(uint32_t length, uint64_t octets)
     static const unsigned char data[4096];
     uint64_t taken = 0, n;
 
-    core_say(&link, "144", CORE_DATA, length, id);
+    core_say(&at.link, "144", CORE_DATA, length, at.id);
     while (taken < octets) {
-        n = core_say_octets(&link, data, sizeof(data));
+        n = core_say_octets(&at.link, data, sizeof(data));
         taken += n;
-        core_must(core_held(link.server.session) == 0);
+        core_must(core_held(at.link.server.session) == 0);
         if (n < sizeof(data))
             break;
     }
@@ -265,17 +205,17 @@ START_TEST(F8_a_packet_far_over_the_credit)
     for (size_t i = 0; i < core_count(lengths); i++) {
         uint64_t taken;
 
-        begin();
-        core_say(&link, "144", CORE_DATA, lengths[i], id);
-        ck_assert_uint_eq(core_hear_only(&link, CORE_CLOSE).id, id);
-        ck_assert_int_eq(ch->rx_reason, MTLS_R_PACKET_TOO_LONG);
-        end();
-        begin();
+        core_attacked_begin();
+        core_say(&at.link, "144", CORE_DATA, lengths[i], at.id);
+        ck_assert_uint_eq(core_hear_only(&at.link, CORE_CLOSE).id, at.id);
+        ck_assert_int_eq(at.ch->rx_reason, MTLS_R_PACKET_TOO_LONG);
+        core_attacked_end();
+        core_attacked_begin();
         taken = say_endless(lengths[i], 1024 * 1024);
-        broken();
+        core_attacked_broken(MTLS_R_PACKET_TOO_LONG);
         ck_assert_uint_ge(taken, 65536 + 65536);
         ck_assert_uint_le(taken, 65536 + 65536 + 4096);
-        end();
+        core_attacked_end();
     }
 }
 END_TEST
@@ -286,29 +226,29 @@ START_TEST(F8_a_packet_a_little_over_the_credit_is_skipped)
     static unsigned char data[65536 + 65536];
 
     for (size_t i = 0; i < core_count(over); i++) {
-        begin();
-        core_say(&link, "144", CORE_DATA, over[i], id);
-        ck_assert_uint_eq(core_say_octets(&link, data, over[i]), over[i]);
-        ck_assert_uint_eq(ch->buffer.length, 0);
-        failed(MTLS_R_PACKET_TOO_LONG);
-        end();
+        core_attacked_begin();
+        core_say(&at.link, "144", CORE_DATA, over[i], at.id);
+        ck_assert_uint_eq(core_say_octets(&at.link, data, over[i]), over[i]);
+        ck_assert_uint_eq(at.ch->buffer.length, 0);
+        core_attacked_failed(MTLS_R_PACKET_TOO_LONG);
+        core_attacked_end();
     }
 }
 END_TEST
 
 START_TEST(F9_unknown_types)
 {
-    begin();
+    core_attacked_begin();
     for (unsigned int type = 9; type < 256; type++) {
-        core_say(&link, "12", type, 3);
-        core_say(&link, "12 1114", type, 10, 1, 2, 3, 4);
-        core_say(&link, "144 1", CORE_DATA, 1, id, type);
+        core_say(&at.link, "12", type, 3);
+        core_say(&at.link, "12 1114", type, 10, 1, 2, 3, 4);
+        core_say(&at.link, "144 1", CORE_DATA, 1, at.id, type);
     }
-    ck_assert_uint_eq(stats().ignored, 2 * 247);
-    ck_assert_uint_eq(ch->buffer.length, 247);
-    core_silent(&link);
-    core_healthy(&link);
-    end();
+    ck_assert_uint_eq(core_attacked_stats().ignored, 2 * 247);
+    ck_assert_uint_eq(at.ch->buffer.length, 247);
+    core_silent(&at.link);
+    core_healthy(&at.link);
+    core_attacked_end();
 }
 END_TEST
 
@@ -316,15 +256,15 @@ START_TEST(F10_unknown_types_of_65535_octets)
 {
     static unsigned char octets[65535];
 
-    begin();
+    core_attacked_begin();
     core_octets(octets, "12", 99, 65535);
     for (int i = 0; i < 2000; i++)
-        core_must(core_say_octets(&link, octets, 65535) == 65535);
-    ck_assert_uint_eq(stats().ignored, 2000);
-    ck_assert_uint_eq(core_held(link.server.session), 0);
-    core_silent(&link);
-    core_healthy(&link);
-    end();
+        core_must(core_say_octets(&at.link, octets, 65535) == 65535);
+    ck_assert_uint_eq(core_attacked_stats().ignored, 2000);
+    ck_assert_uint_eq(core_held(at.link.server.session), 0);
+    core_silent(&at.link);
+    core_healthy(&at.link);
+    core_attacked_end();
 }
 END_TEST
 
@@ -336,8 +276,8 @@ START_TEST(F11_random_octets)
     for (int i = 0; i < 5000; i++) {
         uint64_t taken = 0;
 
-        begin();
-        while (!mtls_session_ended(link.server.session) && taken < 20000) {
+        core_attacked_begin();
+        while (!mtls_session_ended(at.link.server.session) && taken < 20000) {
             size_t n = 1 + core_below(&random, sizeof(octets));
             struct core_packet packet;
 
@@ -346,26 +286,26 @@ START_TEST(F11_random_octets)
                     &random, core_chance(&random, 2) ? 256 : 12);
             if (core_chance(&random, 3))
                 core_octets(octets, "1", 1 + core_below(&random, 9));
-            core_say_octets(&link, octets, n);
-            while (core_hear(&link, &packet) != 0)
+            core_say_octets(&at.link, octets, n);
+            while (core_hear(&at.link, &packet) != 0)
                 ;
             taken += n;
         }
-        end();
+        core_attacked_end();
     }
 }
 END_TEST
 
 START_TEST(F12_empty_packets)
 {
-    begin();
-    core_say(&link, "144", CORE_DATA, 0, id);
-    core_silent(&link);
-    ck_assert_int_eq(ch->rx, MTLS_RX_ENDED);
+    core_attacked_begin();
+    core_say(&at.link, "144", CORE_DATA, 0, at.id);
+    core_silent(&at.link);
+    ck_assert_int_eq(at.ch->rx, MTLS_RX_ENDED);
     for (int i = 0; i < 100000; i++)
-        core_say(&link, "144", CORE_DATA, 0, id);
-    failed(MTLS_R_DATA_AFTER_END);
-    end();
+        core_say(&at.link, "144", CORE_DATA, 0, at.id);
+    core_attacked_failed(MTLS_R_DATA_AFTER_END);
+    core_attacked_end();
 }
 END_TEST
 
