@@ -89,6 +89,20 @@ int sign_check(const struct options *o)
     return 1;
 }
 
+/* What was not whole when the last writer was stopped. */
+static void tell_torn(const struct options *o)
+{
+    char *file;
+    long octets = BIO_tls_sign_get1_torn(model, &file);
+
+    if (octets <= 0)
+        return;
+    report_note("-evidence %s: its last entry was unfinished; its %ld octets "
+                "are in %s now",
+                o->evidence, octets, file);
+    OPENSSL_free(file);
+}
+
 int sign_start(const struct options *o, SSL_CTX *ctx)
 {
     if (o->sign == NULL)
@@ -103,6 +117,8 @@ int sign_start(const struct options *o, SSL_CTX *ctx)
     BIO_tls_sign_set_receipt(model, o->sign_receipt);
     if (o->evidence != NULL && BIO_tls_sign_set_log(model, o->evidence) <= 0)
         return complain(o, "evidence");
+    if (o->evidence != NULL)
+        tell_torn(o);
     return 1;
 }
 
@@ -204,7 +220,8 @@ static int send_rest(struct signing *s)
             return -1;
         s->out_len = 0;
     }
-    return BIO_write_ex(s->top, s->out, 0, &n) ? 1 : -1;
+    BIO_write_ex(s->top, s->out, 0, &n); /* OpenSSL has it succeed always */
+    return BIO_should_retry(s->top) ? -1 : 1;
 }
 
 int sign_room(const struct chan *c, char **p)

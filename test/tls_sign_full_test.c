@@ -121,6 +121,81 @@ START_TEST(signing_goes_off_behind_a_message)
 }
 END_TEST
 
+/* --- the end of a channel --- */
+
+struct over {
+    struct stacks st;
+    struct channels ch;
+};
+
+static struct over over_a_channel(void)
+{
+    struct over o;
+    BIO *a, *b;
+
+    ck_assert(BIO_new_bio_pair(&a, 0, &b, 0));
+    o.st.client = BIO_push(BIO_new(BIO_f_mtls()), BIO_push(sign_tls(0), a));
+    o.st.server = BIO_push(BIO_new(BIO_f_mtls()), BIO_push(sign_tls(1), b));
+    o.ch = stacks_open(&o.st, "one:1");
+    o.ch.c = BIO_push(BIO_new(BIO_f_tls_sign()), o.ch.c);
+    o.ch.s = BIO_push(BIO_new(BIO_f_tls_sign()), o.ch.s);
+    return o;
+}
+
+static int flush(BIO *b)
+{
+    return BIO_flush(b) > 0;
+}
+
+static int write_nothing(BIO *b)
+{
+    size_t n;
+
+    return BIO_write_ex(b, "", 0, &n) && !BIO_should_retry(b);
+}
+
+/* |send| sends what waits; what is left of |due| octets is read, and the end.
+ */
+static void until_over(const struct over *o, int (*send)(BIO *b), int due)
+{
+    static char got[3 * SIZE];
+    int n = -1, sent = 0;
+
+    for (int i = 0; n != 0 && i < 1000; i++) {
+        sent = sent || send(o->ch.c);
+        ck_assert(sent || BIO_should_retry(o->ch.c));
+        stacks_turn(&o->st);
+        n = BIO_read(o->ch.s, got, sizeof(got));
+        ck_assert(n >= 0 || BIO_should_retry(o->ch.s));
+        due -= n > 0 ? n : 0;
+    }
+    ck_assert(sent && n == 0 && due == 0);
+}
+
+/* The other end has ended already: when the rest is out, the channel ends. */
+START_TEST(an_end_that_has_to_wait_goes_with_the_rest)
+{
+    static char data[3 * SIZE];
+    struct over o = over_a_channel();
+    char c;
+
+    ck_assert_int_eq(BIO_shutdown_wr(o.ch.s), 1);
+    stacks_turn(&o.st);
+    ck_assert_int_eq(BIO_read(o.ch.c, &c, 1), 0);
+    ck_assert_int_eq(BIO_write(o.ch.c, data, sizeof(data)), sizeof(data));
+    ck_assert_int_eq(BIO_shutdown_wr(o.ch.c), -1);
+    ck_assert(BIO_should_retry(o.ch.c));
+    ck_assert_int_le(BIO_puts(o.ch.c, "more"), 0);
+    ERR_clear_error();
+    until_over(&o, _i == 0 ? flush : write_nothing, sizeof(data));
+    ck_assert_int_eq(BIO_read(BIO_next(o.ch.s), &c, 1), 0);
+    ck_assert(!BIO_should_retry(BIO_next(o.ch.s)));
+    BIO_free_all(o.ch.c);
+    BIO_free_all(o.ch.s);
+    stacks_free(&o.st);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tls_sign_full");
@@ -132,6 +207,7 @@ int main(void)
     tcase_add_loop_test(one, who_reads_hears_what_comes, 0, 2);
     tcase_add_test(one, waits_for_both);
     tcase_add_test(one, signing_goes_off_behind_a_message);
+    tcase_add_loop_test(one, an_end_that_has_to_wait_goes_with_the_rest, 0, 2);
     suite_add_tcase(suite, one);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);

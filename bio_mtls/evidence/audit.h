@@ -58,6 +58,19 @@ mtls_audit_tell(struct mtls_audit *a, int weight, uint64_t number,
 const char *mtls_audit_queue_text(char *out, size_t size);
 
 /*
+ * mtls_audit_genuine opens the object of |e|: NULL when it is what the log
+ * says, by whomever; else what is wrong, maybe in |out|. Cleanup of |s|, which
+ * was zeroed, is due in any case. mtls_audit_signer judges who signed it: NULL,
+ * or what is wrong.
+ */
+const char *mtls_audit_genuine(const struct mtls_evidence *e,
+                               struct mtls_signed *s, char *out, size_t size);
+const char *mtls_audit_signer(const struct mtls_audit *a,
+                              const struct mtls_evidence *e,
+                              const struct mtls_signed *s, char *out,
+                              size_t size);
+
+/*
  * mtls_audit_object verifies the signed object of |e| and fills in what |entry|
  * says of it: 1 when it is what the log says, by whomever. Cleanup of |s| is
  * due in any case.

@@ -48,8 +48,29 @@ static struct mtls_audit_piece *find_ours(const struct mtls_audit *a,
     return OPENSSL_LH_retrieve(a->genuine, &key);
 }
 
-/* Either end logs what it sends before it does: none can come from nowhere. */
-static void compare(struct mtls_audit *a, const struct mtls_evidence *e)
+/* What nobody has signed, or nobody that is trusted, says nothing of us. */
+static int is_verified(struct mtls_audit *a, const struct mtls_evidence *e)
+{
+    struct mtls_signed s = {0};
+    char text[256];
+    const char *wrong = mtls_audit_genuine(e, &s, text, sizeof(text));
+
+    if (wrong == NULL)
+        wrong = mtls_audit_signer(a, e, &s, text, sizeof(text));
+    mtls_signed_cleanup(&s);
+    if (wrong != NULL)
+        mtls_audit_tell(a, MTLS_AUDIT_NOTE, 0,
+                        "was not compared with entry %llu of the other log, "
+                        "which is bad itself: it %s",
+                        (ull)e->number, wrong);
+    return wrong == NULL;
+}
+
+/*
+ * Either end logs what it sends before it does: none can come from nowhere. 0
+ * when the entry is bad.
+ */
+static int compare(struct mtls_audit *a, const struct mtls_evidence *e)
 {
     struct mtls_audit_piece *session = session_of(a, e->binding), *ours;
     unsigned char digest[MTLS_EVIDENCE_DIGEST];
@@ -57,9 +78,14 @@ static void compare(struct mtls_audit *a, const struct mtls_evidence *e)
                    e->kind == MTLS_EVIDENCE_RECEIPT_RECEIVED;
 
     if (session == NULL)
-        return;
-    session->at_peer = 1;
+        return 1;
     ours = find_ours(a, e);
+    if (!is_verified(a, e)) {
+        if (ours != NULL)
+            ours->found = 1;
+        return 0;
+    }
+    session->at_peer = 1;
     if (ours == NULL && received) {
         mtls_audit_tell(a, MTLS_AUDIT_BAD, 0,
                         "lacks what was received as entry %llu of the other "
@@ -78,9 +104,10 @@ static void compare(struct mtls_audit *a, const struct mtls_evidence *e)
                             "differs from entry %llu of the other log",
                             (ull)e->number);
     }
+    return 1;
 }
 
-static void tell_not_found(struct mtls_audit *a)
+static void tell_not_found(struct mtls_audit *a, int damaged)
 {
     for (size_t i = 0; i < a->n_pieces; i++) {
         const struct mtls_audit_piece *piece = a->pieces[i];
@@ -90,6 +117,9 @@ static void tell_not_found(struct mtls_audit *a)
         if (piece->sent)
             mtls_audit_tell(a, MTLS_AUDIT_OPEN, piece->number,
                             "is not in the other log: it was not received");
+        else if (damaged)
+            mtls_audit_tell(a, MTLS_AUDIT_NOTE, piece->number,
+                            "is not in what is left of the other log");
         else
             mtls_audit_tell(a, MTLS_AUDIT_BAD, piece->number,
                             "is not in the other log, from where it came");
@@ -107,8 +137,8 @@ int mtls_audit_peer(struct mtls_audit *a)
             if (item != MTLS_EVIDENCE_ENTRY)
                 damaged = 1;
             else if (r.entry.kind < MTLS_EVIDENCE_TIME_STAMP &&
-                     a->genuine != NULL)
-                compare(a, &r.entry);
+                     a->genuine != NULL && !compare(a, &r.entry))
+                damaged = 1;
         }
     }
     mtls_evidence_reader_cleanup(&r);
@@ -117,6 +147,6 @@ int mtls_audit_peer(struct mtls_audit *a)
     if (damaged)
         mtls_audit_tell(a, MTLS_AUDIT_NOTE, 0,
                         "was compared with a log that is damaged itself");
-    tell_not_found(a);
+    tell_not_found(a, damaged);
     return 1;
 }

@@ -104,11 +104,19 @@ int mtls_evidence_append(struct mtls_evidence_log *log,
     return ok;
 }
 
-const char *mtls_evidence_torn(const struct mtls_evidence_log *log,
-                               uint64_t *octets)
+int mtls_evidence_torn(struct mtls_evidence_log *log, char **file,
+                       uint64_t *octets)
 {
-    *octets = log->file.torn_octets;
-    return log->file.torn;
+    int r = 0;
+
+    pthread_mutex_lock(&log->mutex);
+    if (log->file.torn != NULL) {
+        *file = OPENSSL_strdup(log->file.torn);
+        *octets = log->file.torn_octets;
+        r = *file == NULL ? -1 : 1;
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return r;
 }
 
 const char *mtls_evidence_path(const struct mtls_evidence_log *log)

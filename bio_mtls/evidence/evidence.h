@@ -42,11 +42,11 @@ int mtls_evidence_append(struct mtls_evidence_log *log,
                          const struct mtls_evidence *e, uint64_t *number);
 
 /*
- * mtls_evidence_torn: the file that keeps what this handle found torn at last,
- * and its octets; NULL: nothing. Lent until the next append.
+ * mtls_evidence_torn: 1 and the file that keeps what this handle found torn at
+ * last, for OPENSSL_free(), and its octets; 0: nothing was; -1: no memory.
  */
-const char *mtls_evidence_torn(const struct mtls_evidence_log *log,
-                               uint64_t *octets);
+int mtls_evidence_torn(struct mtls_evidence_log *log, char **file,
+                       uint64_t *octets);
 
 /* mtls_evidence_path: absolute. Lent. */
 const char *mtls_evidence_path(const struct mtls_evidence_log *log);

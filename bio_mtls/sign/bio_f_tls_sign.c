@@ -116,6 +116,17 @@ static long wait_receipts(BIO *b, struct mtls_sign_filter *f)
     return f->asked_count == 0;
 }
 
+static long get_torn(const struct mtls_sign_filter *f, char **file)
+{
+    uint64_t octets = 0;
+    int r =
+        f->set.log == NULL ? 0 : mtls_evidence_torn(f->set.log, file, &octets);
+
+    if (r < 0)
+        MTLS_raise(ERR_R_MALLOC_FAILURE);
+    return r > 0 ? (long)octets : r;
+}
+
 static long own_ctrl(BIO *b, struct mtls_sign_filter *f, int cmd, long num,
                      void *ptr)
 {
@@ -133,6 +144,8 @@ static long own_ctrl(BIO *b, struct mtls_sign_filter *f, int cmd, long num,
         return (long)f->asked_count;
     case BIO_CTRL_MTLS_SIGN_WAIT:
         return wait_receipts(b, f);
+    case BIO_CTRL_MTLS_SIGN_GET_TORN:
+        return get_torn(f, ptr);
     default:
         return mtls_sign_set(f, cmd, num, ptr);
     }
@@ -153,7 +166,7 @@ static long flush(BIO *b, struct mtls_sign_filter *f)
     long r;
 
     begin(b);
-    if (mtls_sign_push(b, f) < 0)
+    if (mtls_sign_send_rest(b, f) < 0)
         return -1;
     r = BIO_flush(BIO_next(b));
     BIO_copy_next_retry(b);
@@ -237,7 +250,7 @@ static long sign_ctrl(BIO *b, int cmd, long num, void *ptr)
 {
     struct mtls_sign_filter *f = BIO_get_data(b);
 
-    if (cmd >= BIO_CTRL_MTLS_SIGN_BASE && cmd <= BIO_CTRL_MTLS_SIGN_WAIT)
+    if (cmd >= BIO_CTRL_MTLS_SIGN_BASE && cmd <= BIO_CTRL_MTLS_SIGN_GET_TORN)
         return own_ctrl(b, f, cmd, num, ptr);
     switch (cmd) {
     case BIO_CTRL_DUP:

@@ -93,12 +93,6 @@ static int is_there(const struct mtls_sign_filter *f, int receipts)
     return f->asked_count == 0 && (receipts || f->eof);
 }
 
-/* What had to wait until nothing was owed. */
-static int end_below(BIO *b, struct mtls_sign_filter *f)
-{
-    return f->said_end ? mtls_sign_end_below(b, f) : 1;
-}
-
 int mtls_sign_fill(BIO *b, struct mtls_sign_filter *f, int receipts)
 {
     while (!is_there(f, receipts)) {
@@ -108,8 +102,7 @@ int mtls_sign_fill(BIO *b, struct mtls_sign_filter *f, int receipts)
             return r;
     }
     /* A receipt that the BIO below does not take goes with the next call. */
-    if ((mtls_sign_push(b, f) < 0 || end_below(b, f) < 0) &&
-        !BIO_should_retry(b))
+    if (mtls_sign_send_rest(b, f) < 0 && !BIO_should_retry(b))
         ERR_clear_error(); /* the next write says so */
     BIO_clear_retry_flags(b);
     return f->at < f->len || receipts;

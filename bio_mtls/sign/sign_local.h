@@ -139,6 +139,10 @@ int mtls_sign_end(BIO *b, struct mtls_sign_filter *f);
 /* mtls_sign_end_below does the latter, where it is time: 1, or -1. */
 int mtls_sign_end_below(BIO *b, struct mtls_sign_filter *f);
 
+/* mtls_sign_send_rest sends what is queued, the end below too if it was said:
+ * 1 all, -1 with retry or an error. */
+int mtls_sign_send_rest(BIO *b, struct mtls_sign_filter *f);
+
 /* mtls_sign_put_receipt signs one for the message |s|, and queues it: 1, 0. */
 int mtls_sign_put_receipt(struct mtls_sign_filter *f,
                           const struct mtls_signed *s);

@@ -280,10 +280,10 @@ int mtls_sign_write(BIO *b, struct mtls_sign_filter *f, const char *data,
 {
     int r;
 
+    if (len == 0)
+        return mtls_sign_send_rest(b, f);
     if (mtls_sign_push(b, f) <= 0)
         return -1;
-    if (len == 0)
-        return 1;
     if (f->said_end || f->ended_below) {
         MTLS_raise(MTLS_R_WRITE_AFTER_SHUTDOWN);
         return -1;
@@ -320,16 +320,19 @@ int mtls_sign_end_below(BIO *b, struct mtls_sign_filter *f)
     return 1;
 }
 
-int mtls_sign_end(BIO *b, struct mtls_sign_filter *f)
+int mtls_sign_send_rest(BIO *b, struct mtls_sign_filter *f)
 {
     if (mtls_sign_push(b, f) < 0)
         return -1;
-    if (f->said_on && !f->said_end) {
-        if (put_message(f, (const unsigned char *)"", 0) <= 0)
-            return -1;
-        f->said_end = 1;
-        if (mtls_sign_push(b, f) < 0)
-            return -1;
-    }
-    return mtls_sign_end_below(b, f);
+    return f->said_end ? mtls_sign_end_below(b, f) : 1;
+}
+
+/* Behind what has to wait: who was told to call again may flush as well. */
+int mtls_sign_end(BIO *b, struct mtls_sign_filter *f)
+{
+    if (f->said_on && !f->said_end &&
+        put_message(f, (const unsigned char *)"", 0) <= 0)
+        return -1;
+    f->said_end = 1;
+    return mtls_sign_send_rest(b, f);
 }

@@ -83,7 +83,10 @@ static int put_base64(BIO *out, const unsigned char *p, size_t len)
     return ok;
 }
 
-/* A value up to the next '<', without white space: from OPENSSL_malloc(). */
+/*
+ * A value up to the next '<', from OPENSSL_malloc(). White space, which XML
+ * allows in base64, is not taken (N9).
+ */
 static unsigned char *get_base64(const unsigned char **at,
                                  const unsigned char *end, size_t *len)
 {
@@ -94,7 +97,8 @@ static unsigned char *get_base64(const unsigned char **at,
     if (stop == NULL || n % 4 != 0 || n > INT_MAX)
         return NULL;
     out = OPENSSL_malloc(n / 4 * 3 + 1);
-    if (out == NULL || (n != 0 && EVP_DecodeBlock(out, *at, (int)n) < 0)) {
+    if (out == NULL ||
+        (n != 0 && EVP_DecodeBlock(out, *at, (int)n) != (int)(n / 4 * 3))) {
         OPENSSL_free(out);
         return NULL;
     }

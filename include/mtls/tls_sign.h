@@ -96,6 +96,7 @@ const BIO_METHOD *BIO_f_tls_sign(void);
 #define BIO_CTRL_MTLS_SIGN_IS_SIGNED    (BIO_CTRL_MTLS_SIGN_BASE + 14)
 #define BIO_CTRL_MTLS_SIGN_MISSING      (BIO_CTRL_MTLS_SIGN_BASE + 15)
 #define BIO_CTRL_MTLS_SIGN_WAIT         (BIO_CTRL_MTLS_SIGN_BASE + 16)
+#define BIO_CTRL_MTLS_SIGN_GET_TORN     (BIO_CTRL_MTLS_SIGN_BASE + 17)
 /* clang-format on */
 
 /*
@@ -163,6 +164,14 @@ int BIO_tls_sign_load(BIO *b, const char *uri, const UI_METHOD *ui,
  */
 #define BIO_tls_sign_set_log(b, file) \
     BIO_ctrl((b), BIO_CTRL_MTLS_SIGN_SET_LOG, 0, (void *)(file))
+
+/*
+ * What a crash had left unfinished at the end of the log, if this BIO or a copy
+ * of it has found that: its octets, and in *file, a char *, the name of the
+ * file that they were moved to, for OPENSSL_free(). 0: nothing; -1: an error.
+ */
+#define BIO_tls_sign_get1_torn(b, file) \
+    BIO_ctrl((b), BIO_CTRL_MTLS_SIGN_GET_TORN, 0, (file))
 
 /* The peer's name in the log: its address and its certificate unless set. */
 #define BIO_tls_sign_set_peer(b, text) \
