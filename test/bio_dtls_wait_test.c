@@ -335,7 +335,7 @@ END_TEST
 START_TEST(a_success_goes_before_the_first_datagram)
 {
     static struct lossy control;
-    unsigned int clock = 0;
+    static unsigned int clock;
     BIO *c, *s = NULL;
 
     dtls_ends_contexts(&ends, 8, 60);
