@@ -34,6 +34,8 @@ static int read_one(struct speed_pour *t, BIO *from)
         t->received += (uint64_t)n;
         if (t->received == t->sent)
             return 1;
+        if (t->n > 1 && n < SPEED_POUR_ROOM) /* then that was all */
+            return 1;
     }
     return BIO_should_retry(from);
 }

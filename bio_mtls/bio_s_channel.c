@@ -21,40 +21,62 @@ enum direction {
     NO_IO /* the flags go on telling of the last I/O */
 };
 
-/*
- * The flags are the BIO's, so with a reader and a writer one would clear what
- * the other has yet to look at: then they are cleared only to tell of an end.
- */
-static void clear_flags(const struct mtls_io *io, enum direction direction)
+static void note_thread(struct mtls_channel *c, enum direction direction,
+                        uint16_t thread)
 {
-    struct mtls_channel *c = io->channel;
-    uint16_t thread =
-        (uint16_t)(((uintptr_t)pthread_self() * 0x9e3779b97f4a7c15u) >> 48) | 1;
     uint16_t other = c->app_threads[1 - direction];
 
     c->app_threads[direction] = thread;
     if (other != 0 && other != thread)
         c->app_flags |= MTLS_IO_SHARED;
+}
+
+/*
+ * The flags are the BIO's, so with a reader and a writer one would clear what
+ * the other has yet to look at: then they are cleared only to tell of an end.
+ */
+static void clear_flags(const struct mtls_io *io)
+{
+    struct mtls_channel *c = io->channel;
+
     c->app_flags &= (uint8_t)~MTLS_IO_RETRY;
-    if ((c->app_flags & MTLS_IO_SHARED) || BIO_get_retry_flags(io->b) == 0)
+    if (c->app_flags & MTLS_IO_SHARED)
         return;
+    c->app_flags &= (uint8_t)~MTLS_IO_FLAGS;
     BIO_clear_retry_flags(io->b);
     BIO_set_retry_reason(io->b, 0);
 }
 
-static int enter(BIO *b, struct mtls_io *io, enum direction direction)
+/* What every call begins with; as a rule there is nothing to note or clear. */
+static inline void begin_io(const struct mtls_io *io, enum direction direction)
+{
+    struct mtls_channel *c = io->channel;
+    uint16_t thread =
+        (uint16_t)(((uintptr_t)pthread_self() * 0x9e3779b97f4a7c15u) >> 48) | 1;
+
+    if (c->app_threads[direction] != thread)
+        note_thread(c, direction, thread);
+    if (c->app_flags & (MTLS_IO_FLAGS | MTLS_IO_RETRY))
+        clear_flags(io);
+}
+
+static int not_attached(BIO *b)
+{
+    BIO_clear_retry_flags(b);
+    MTLS_raise(MTLS_R_NOT_ATTACHED);
+    return 0;
+}
+
+static inline int enter(BIO *b, struct mtls_io *io, enum direction direction)
 {
     io->b = b;
     io->channel = BIO_get_data(b);
-    if (io->channel == NULL) {
-        BIO_clear_retry_flags(b);
-        MTLS_raise(MTLS_R_NOT_ATTACHED);
-        return 0;
-    }
+    if (io->channel == NULL)
+        return not_attached(b);
     io->mux = mtls_session_app(io->channel->session);
     mtls_mux_lock(io->mux);
     if (direction != NO_IO)
-        clear_flags(io, direction);
+        begin_io(io, direction);
     return 1;
 }
 
@@ -83,6 +105,11 @@ static int channel_write(BIO *b, const char *data, size_t len, size_t *n)
     *n = 0;
     if (!enter(b, &io, OUT))
         return -1;
+    if (mtls_io_put(&io, data, len)) {
+        *n = len;
+        mtls_mux_unlock(io.mux);
+        return 1;
+    }
     return (int)leave(&io, mtls_io_write(&io, data, len, n));
 }
 

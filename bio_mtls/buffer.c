@@ -112,12 +112,6 @@ unsigned char *mtls_buffer_room(struct mtls_buffer *buffer,
     return tail->data + tail->end;
 }
 
-void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n)
-{
-    buffer->tail->end += (uint32_t)n;
-    buffer->length += (uint32_t)n;
-}
-
 int mtls_buffer_peek_all(const struct mtls_buffer *buffer, struct iovec *v,
                          int max)
 {

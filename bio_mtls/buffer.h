@@ -26,8 +26,12 @@
 struct mtls_chunk {
     struct mtls_chunk *next;
     uint32_t capacity, start, end;
-    unsigned char data[];
+    unsigned char unused[13]; /* so that data is where record.h wants it, */
+    unsigned char data[];     /* behind a packet's header */
 };
+
+_Static_assert(offsetof(struct mtls_chunk, data) % 16 == (8 + 9) % 16,
+               "as what is behind a header at the start of a TLS record");
 
 struct mtls_pool {
     struct {
@@ -52,8 +56,18 @@ unsigned char *mtls_buffer_room(struct mtls_buffer *buffer,
                                 struct mtls_pool *pool, size_t want,
                                 size_t limit, size_t *room);
 
+/* mtls_buffer_row is how much there is in a row, where room was just lent. */
+static inline size_t mtls_buffer_row(const struct mtls_buffer *buffer)
+{
+    return buffer->tail->capacity - buffer->tail->end;
+}
+
 /* mtls_buffer_filled says that |n| octets were put where room was lent. */
-void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n);
+static inline void mtls_buffer_filled(struct mtls_buffer *buffer, size_t n)
+{
+    buffer->tail->end += (uint32_t)n;
+    buffer->length += (uint32_t)n;
+}
 
 /* mtls_buffer_peek lends the first octets that wait, *n of them in a row. */
 const unsigned char *mtls_buffer_peek(const struct mtls_buffer *buffer,

@@ -34,7 +34,7 @@ void mtls_io_retry_accept(BIO *b)
 static void retry_call(const struct mtls_io *io, int flags, int reason)
 {
     if (io->channel != NULL)
-        io->channel->app_flags |= MTLS_IO_RETRY;
+        io->channel->app_flags |= MTLS_IO_RETRY | MTLS_IO_FLAGS;
     retry(io->b, flags, reason);
 }
 
@@ -445,11 +445,6 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
     int blocks, tried = 0, asked = 0;
     size_t took;
 
-    if (io->mux->corked && !io->mux->write_failed &&
-        mtls_session_put(io->channel, data, len)) {
-        *n = len;
-        return 1;
-    }
     if (io->mux->dgram != NULL)
         return mtls_dgram_write(io, data, len, n);
     *n = 0;

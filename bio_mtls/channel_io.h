@@ -28,6 +28,7 @@ struct mtls_io {
 #define MTLS_IO_SOURCE_SET 0x04 /* the program named the source */
 #define MTLS_IO_SHARED 0x08     /* one thread reads it, another writes */
 #define MTLS_IO_RETRY 0x10      /* this call asks for a retry */
+#define MTLS_IO_FLAGS 0x20      /* the BIO's flags tell of a retry */
 
 int mtls_io_open(const struct mtls_io *io);
 int mtls_io_read(const struct mtls_io *io, void *data, size_t len, size_t *n);
@@ -35,6 +36,14 @@ int mtls_io_gets(const struct mtls_io *io, char *line, size_t size, size_t *n);
 int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
                   size_t *n);
 int mtls_io_flush(const struct mtls_io *io);
+
+/* mtls_io_put: with the cork in, most writes are no more than this; or 0. */
+static inline int mtls_io_put(const struct mtls_io *io, const void *data,
+                              size_t len)
+{
+    return io->mux->corked && !io->mux->write_failed &&
+           mtls_session_put(io->channel, data, len);
+}
 int mtls_io_end(const struct mtls_io *io);
 
 /* BIO_s_bio's zero-copy calls: -1 or 0 as read and write, else octets. */

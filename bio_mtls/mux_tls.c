@@ -72,8 +72,10 @@ void mtls_mux_tls_tune(struct mtls_mux *mux)
     mux->ssl = ssl;
     mux->read_ahead = SSL_get_read_ahead(ssl);
     SSL_set_read_ahead(ssl, 1);
-    SSL_set_default_read_buffer_len(ssl, READ_AHEAD);
-    SSL_free_buffers(ssl); /* made anew with that size, if they are empty */
+    if (SSL_get_rbio(ssl) != NULL && is_socket(SSL_get_rbio(ssl))) {
+        SSL_set_default_read_buffer_len(ssl, READ_AHEAD);
+        SSL_free_buffers(ssl); /* made anew with that size, if empty */
+    }
     gather(mux);
 }
 

@@ -331,6 +331,82 @@ static void skip(struct mtls_session *s, size_t n)
         mtls_session_break(s);
 }
 
+/* --- whole packets of short data, as most are --- */
+
+/* How long the data is, of a packet for |id| that is all there; or 0. */
+static inline size_t whole_data(const unsigned char *p, size_t have,
+                                uint32_t id)
+{
+    size_t length;
+
+    if (have <= MTLS_DATA_HEADER_SIZE || p[0] != MTLS_PLAINTEXT ||
+        mtls_wire_get_u32(p + MTLS_DATA_ID) != id)
+        return 0;
+    length = mtls_wire_get_u32(p + MTLS_DATA_LENGTH);
+    return length <= have - MTLS_DATA_HEADER_SIZE ? length : 0;
+}
+
+/* Room for such data in a row, as much as there is, the first |length| too. */
+static unsigned char *run_room(struct mtls_session *s, struct mtls_channel *c,
+                               size_t length, size_t *room)
+{
+    struct mtls_input *in = &s->in;
+    unsigned char *p;
+
+    if (c == in->lender && in->lent_left > 0 && c->buffer.length == 0) {
+        *room = in->lent_left;
+        return in->lent;
+    }
+    p = mtls_buffer_room(&c->buffer, &s->pool, length, c->in.window, room);
+    if (p != NULL)
+        *room = mtls_buffer_row(&c->buffer);
+    return p;
+}
+
+/*
+ * Takes the packets of one channel that follow each other, and accounts for
+ * them once. 0 where there is none that it can take, if only for an error.
+ */
+static int parse_run(struct mtls_session *s)
+{
+    struct mtls_input *in = &s->in;
+    const unsigned char *p = in->staging + in->start;
+    size_t have = in->end - in->start, sum = 0, room, most, length;
+    struct mtls_channel *c;
+    uint32_t id, packets = 0;
+    unsigned char *to;
+
+    if (have <= MTLS_DATA_HEADER_SIZE || s->v00 != NULL ||
+        s->hooks.message != NULL)
+        return 0;
+    id = mtls_wire_get_u32(p + MTLS_DATA_ID);
+    length = whole_data(p, have, id);
+    if (length == 0 || (c = mtls_session_find(s, id)) == NULL || c->datagrams ||
+        c->life != MTLS_OPEN || c->rx != MTLS_RX_OPEN ||
+        (to = run_room(s, c, length, &room)) == NULL)
+        return 0;
+    most = c->in.granted < room ? c->in.granted : room;
+    while (length != 0 && length <= most - sum && length <= c->in.max_packet) {
+        memcpy(to + sum, p + MTLS_DATA_HEADER_SIZE, length);
+        sum += length;
+        packets++;
+        p += MTLS_DATA_HEADER_SIZE + length;
+        have -= MTLS_DATA_HEADER_SIZE + length;
+        in->bulk = length >= MTLS_LONG_DATA;
+        length = whole_data(p, have, id);
+    }
+    if (packets == 0)
+        return 0;
+    in->start = in->end - (uint32_t)have;
+    in->channel = c;
+    in->left = (uint32_t)sum;
+    c->in.granted -= (uint32_t)sum;
+    c->packets_in += packets;
+    s->stats.packets_in += packets;
+    on_data(s, to, sum);
+    return 1;
+}
+
 /* --- the parser --- */
 
 /* 0: a reader has to make room first. */
@@ -435,6 +511,8 @@ static void parse(struct mtls_session *s)
 
     while (!s->ended && in->start < in->end &&
            s->answers_count < MTLS_ANSWERS) {
+        if (in->left == 0 && parse_run(s))
+            continue;
         if (in->left > 0 ? !parse_body(s) : !parse_head(s))
             break;
     }

@@ -10,7 +10,7 @@
 
 /* --- data --- */
 
-static void count_data(struct mtls_channel *c, size_t n)
+static inline void count_data(struct mtls_channel *c, size_t n)
 {
     struct mtls_session *s = c->session;
 
@@ -21,8 +21,8 @@ static void count_data(struct mtls_channel *c, size_t n)
     s->stats.packets_out++;
 }
 
-static void fill_packet(struct mtls_channel *c, unsigned char *p,
-                        const void *data, size_t len)
+static inline void fill_packet(struct mtls_channel *c, unsigned char *p,
+                               const void *data, size_t len)
 {
     struct mtls_session *s = c->session;
     size_t head = mtls_session_put_header(c, p, len);
@@ -54,25 +54,29 @@ static size_t put_packet(struct mtls_channel *c, const unsigned char *data,
 }
 
 /* No new record, unless it is the first: those are counted elsewhere. */
-static int fits(const struct mtls_session *s, size_t size)
+static unsigned char *room_for_one(struct mtls_session *s, size_t size)
 {
-    return s->out.count == 0 ? size <= MTLS_RECORD_SIZE
-                             : mtls_records_tail_fits(&s->out, size);
+    size_t room;
+
+    if (s->out.count <= MTLS_QUEUE_DATA &&
+        mtls_records_tail_fits(&s->out, size))
+        return s->out.tail->data + s->out.tail->end;
+    if (s->out.count != 0 || size > MTLS_RECORD_SIZE)
+        return NULL;
+    return mtls_records_new_room(&s->out, MTLS_QUEUE_DATA, &room);
 }
 
 int mtls_session_put(struct mtls_channel *c, const void *data, size_t len)
 {
     struct mtls_session *s = c->session;
-    size_t room;
     unsigned char *p;
 
     if (len == 0 || len > mtls_flow_tx_limit(&c->out) ||
-        !fits(s, MTLS_DATA_HEADER_SIZE + len) || !mtls_channel_sends(c) ||
-        (c->owed & MTLS_OWE_SUCCESS) || c->draft != NULL ||
-        s->draft_count != 0 || s->held != 0 || !mtls_list_empty(&s->turns))
+        !mtls_channel_sends(c) || (c->owed & MTLS_OWE_SUCCESS) ||
+        c->draft != NULL || s->draft_count != 0 || s->held != 0 ||
+        !mtls_list_empty(&s->turns))
         return 0;
-    p = mtls_records_room(&s->out, MTLS_DATA_HEADER_SIZE + len, MTLS_QUEUE_DATA,
-                          &room);
+    p = room_for_one(s, MTLS_DATA_HEADER_SIZE + len);
     if (p == NULL)
         return 0;
     c->offered = c->wants_room = 0;

@@ -192,14 +192,3 @@ size_t mtls_wire_put_value(unsigned char *out, size_t room, uint8_t type,
     mtls_put_uint(&w, 4, value);
     return w.ok ? MTLS_VALUE_SIZE : 0;
 }
-
-size_t mtls_wire_put_data_header(unsigned char *out, size_t room, uint32_t id,
-                                 uint32_t length)
-{
-    struct mtls_writer w = mtls_writer_of(out, room);
-
-    mtls_put_uint(&w, 1, MTLS_PLAINTEXT);
-    mtls_put_uint(&w, 4, length);
-    mtls_put_uint(&w, 4, id);
-    return w.ok ? MTLS_DATA_HEADER_SIZE : 0;
-}

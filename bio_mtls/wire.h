@@ -28,6 +28,8 @@ enum mtls_packet_type {
 /* clang-format off */
 #define MTLS_HEADER_SIZE      3     /* type, length */
 #define MTLS_DATA_HEADER_SIZE 9     /* type, length, channel_id */
+#define MTLS_DATA_LENGTH      1     /* where in it those are */
+#define MTLS_DATA_ID          5
 #define MTLS_REQUEST_FIXED    21    /* a Request without its addresses */
 #define MTLS_SUCCESS_SIZE     15
 #define MTLS_ECHEC_FIXED      7     /* header, half, the text's length */
@@ -100,6 +102,20 @@ int mtls_wire_get_value(const unsigned char *in, size_t len, uint32_t *id,
 int mtls_wire_get_echec(const unsigned char *in, size_t have, size_t size,
                         struct mtls_echec *echec, int *readable);
 
+static inline void mtls_wire_put_u32(unsigned char *out, uint32_t v)
+{
+    out[0] = (unsigned char)(v >> 24);
+    out[1] = (unsigned char)(v >> 16 & 0xff);
+    out[2] = (unsigned char)(v >> 8 & 0xff);
+    out[3] = (unsigned char)(v & 0xff);
+}
+
+static inline uint32_t mtls_wire_get_u32(const unsigned char *in)
+{
+    return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 |
+           (uint32_t)in[2] << 8 | in[3];
+}
+
 /* The put functions return the octets written, or 0 when |room| is short. */
 size_t mtls_wire_put_request(unsigned char *out, size_t room,
                              const struct mtls_request *request);
@@ -111,8 +127,18 @@ size_t mtls_wire_put_close(unsigned char *out, size_t room, uint8_t type,
                            uint32_t id);
 size_t mtls_wire_put_value(unsigned char *out, size_t room, uint8_t type,
                            uint32_t id, uint32_t value);
-size_t mtls_wire_put_data_header(unsigned char *out, size_t room, uint32_t id,
-                                 uint32_t length);
+
+/* Inline, since each piece of data wants one. */
+static inline size_t mtls_wire_put_data_header(unsigned char *out, size_t room,
+                                               uint32_t id, uint32_t length)
+{
+    if (room < MTLS_DATA_HEADER_SIZE)
+        return 0;
+    out[0] = MTLS_PLAINTEXT;
+    mtls_wire_put_u32(out + MTLS_DATA_LENGTH, length);
+    mtls_wire_put_u32(out + MTLS_DATA_ID, id);
+    return MTLS_DATA_HEADER_SIZE;
+}
 
 /* channel_id is the initiator's half before the acceptor's (D2). */
 static inline uint32_t mtls_id(uint16_t initiator, uint16_t acceptor)
