@@ -438,6 +438,19 @@ static int room_came(const struct mtls_io *io, int *asked)
     return mtls_session_guarantee(io->channel) != 0;
 }
 
+/*
+ * Before a packet is cut where credit ends: more of it may have come. What is
+ * left of a window is often a few octets, which would cost a record.
+ */
+static void look_for_credit(const struct mtls_io *io, size_t len)
+{
+    const struct mtls_channel *c = io->channel;
+    size_t want = len < c->out.max_packet ? len : c->out.max_packet;
+
+    if (c->out.credit != 0 && c->out.credit < want)
+        mtls_mux_receive(io->mux, MTLS_WANT_CREDIT, c, want, SIZE_MAX);
+}
+
 int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
                   size_t *n)
 {
@@ -454,6 +467,7 @@ int mtls_io_write(const struct mtls_io *io, const void *data, size_t len,
         if (r <= 0)
             return *n > 0 ? 1 : -1;
         blocks = mtls_io_blocks(io->mux, io->channel);
+        look_for_credit(io, len - *n);
         took = mtls_session_write(io->channel, p + *n, len - *n);
         *n += took;
         if (took != 0) {
@@ -477,6 +491,8 @@ long mtls_io_nwrite0(const struct mtls_io *io, char **p)
 
         if (r <= 0)
             return -1;
+        if (io->channel->draft == NULL)
+            look_for_credit(io, SIZE_MAX);
         *p = (char *)mtls_session_write_room(io->channel, &room);
         send_now(io);
         if (*p != NULL)

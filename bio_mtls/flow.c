@@ -5,6 +5,9 @@
 
 #include "flow.h"
 
+#define HURRY_ELAPSED 100 /* microseconds between two Acknowledgments, ... */
+#define HURRY_WINDOW (256 * 1024) /* ... which a window of this is enough for \
+                                   */
 #define IDLE_MOST 2 /* the part of the time that may pass without data */
 
 uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
@@ -89,6 +92,11 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
 {
     if (tune->watched == channel)
         tune->watched = NULL;
+}
+
+int mtls_flow_tune_hurries(const struct mtls_flow_rx *rx, uint32_t elapsed)
+{
+    return elapsed < HURRY_ELAPSED && rx->window < HURRY_WINDOW;
 }
 
 int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed)

@@ -125,6 +125,13 @@ int mtls_flow_tune_prompt(const struct mtls_flow_tune *tune,
                           const struct mtls_flow_rx *rx, uint32_t elapsed);
 
 /*
+ * mtls_flow_tune_hurries: whatever sets the pace, a small window that is used
+ * up so fast makes Acknowledgments, a record and a system call each, so many
+ * that they count.
+ */
+int mtls_flow_tune_hurries(const struct mtls_flow_rx *rx, uint32_t elapsed);
+
+/*
  * mtls_flow_tune_starves: so it does, too, where the sender used all of its
  * credit, the reader read all of that, and nothing came for |idle| of the
  * |elapsed| microseconds. The least round trip is one without any waiting, for

@@ -112,7 +112,8 @@ enum mtls_mux_want {
     MTLS_WANT_ALL,    /* whatever the transport has */
     MTLS_WANT_ANSWER, /* to the channel's Request */
     MTLS_WANT_OCTETS, /* |enough|, or as many as there are in a row */
-    MTLS_WANT_ROOM    /* for a write */
+    MTLS_WANT_ROOM,   /* for a write */
+    MTLS_WANT_CREDIT  /* |enough| of it */
 };
 
 /*

@@ -176,6 +176,8 @@ static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
                (have > 0 && !mtls_session_amid(mux->session, c));
     case MTLS_WANT_ROOM:
         return c->tx_reason != 0 || mtls_session_guarantee(c) != 0;
+    case MTLS_WANT_CREDIT:
+        return c->tx_reason != 0 || c->out.credit >= enough;
     default:
         return 0;
     }

@@ -45,7 +45,8 @@ static void acknowledge(struct mtls_channel *c)
     uint32_t elapsed = (uint32_t)now - c->acked_at;
 
     mtls_flow_tune_sent(&s->tune, c, c->data_in + coming + c->in.granted, now);
-    c->prompt = mtls_flow_tune_prompt(&s->tune, &c->in, elapsed) != 0;
+    c->prompt = mtls_flow_tune_prompt(&s->tune, &c->in, elapsed) ||
+                mtls_flow_tune_hurries(&c->in, elapsed);
     if (!c->starved || !mtls_flow_tune_starves(c->idle, elapsed))
         c->starving = 0;
     else if (c->starving < STARVING_LONG)

@@ -395,6 +395,27 @@ START_TEST(write_without_credit_waits_for_input)
 }
 END_TEST
 
+/* Both by copying and in lent memory. */
+START_TEST(credit_that_has_come_keeps_a_packet_whole)
+{
+    MTLS_COUNTERS counters;
+    struct channels ch;
+    char data[700], *lent;
+
+    BIO_mtls_set_max_window(st.server, 1000);
+    ch = stacks_open(&st, "default");
+    memset(data, 'x', sizeof(data));
+    ck_assert_int_eq(BIO_write(ch.c, data, 700), 700);
+    ck_assert_int_eq(BIO_read(ch.s, data, 700), 700);
+    ck_assert_int_eq(BIO_write(ch.c, data, 600), 600); /* not 300 and 300 */
+    ck_assert_int_eq(BIO_read(ch.s, data, 700), 600);
+    ck_assert_int_eq(BIO_nwrite0(ch.c, &lent), 999); /* not 400 */
+    ck_assert_int_eq(BIO_mtls_get_counters(ch.c, &counters), 1);
+    ck_assert_uint_eq(counters.packets_out, 2);
+    free_both(&ch);
+}
+END_TEST
+
 START_TEST(write_to_a_full_transport_waits_for_output)
 {
     struct channels ch = stacks_open(&st, "default");
@@ -521,6 +542,7 @@ int main(void)
     tcase_add_test(tc, truncation_is_no_end_of_file);
     tcase_add_test(tc, guaranteed_octets_are_all_taken);
     tcase_add_test(tc, write_without_credit_waits_for_input);
+    tcase_add_test(tc, credit_that_has_come_keeps_a_packet_whole);
     tcase_add_test(tc, write_to_a_full_transport_waits_for_output);
     tcase_add_test(tc, empty_and_negative_lengths);
     tcase_add_test(tc, pending_is_what_a_read_would_give);

@@ -311,6 +311,18 @@ START_TEST(a_window_grows_when_it_alone_holds_the_peer_up)
 }
 END_TEST
 
+START_TEST(a_small_window_that_is_used_up_fast_grows)
+{
+    struct mtls_flow_rx rx;
+
+    mtls_flow_rx_init(&rx, 65536, 16375);
+    ck_assert(mtls_flow_tune_hurries(&rx, 99));
+    ck_assert(!mtls_flow_tune_hurries(&rx, 100));
+    mtls_flow_rx_init(&rx, 262144, 16375);
+    ck_assert(!mtls_flow_tune_hurries(&rx, 0));
+}
+END_TEST
+
 START_TEST(a_reader_that_waits_half_of_the_time_starves)
 {
     struct mtls_flow_rx rx;
@@ -346,6 +358,7 @@ int main(void)
         the_least_round_trip_counts_and_is_never_0,
         one_is_watched_at_a_time_until_it_is_stale_or_gone,
         a_window_grows_when_it_alone_holds_the_peer_up,
+        a_small_window_that_is_used_up_fast_grows,
         a_reader_that_waits_half_of_the_time_starves};
 
     return core_run("flow", tests, core_count(tests));
