@@ -26,7 +26,8 @@ long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, void *ptr)
     case BIO_CTRL_MTLS_SET_DATAGRAM_BIO:
         return mtls_mux_dgram_set(mux, ptr);
     case BIO_CTRL_MTLS_GET_DATAGRAM_BIO:
-        *(BIO **)ptr = mtls_mux_dgram_bio(mux);
+        *(BIO **)ptr =
+            mtls_mux_dgram_alone(mux) ? NULL : mtls_mux_dgram_bio(mux);
         return 1;
     case BIO_CTRL_MTLS_SET_WAITING:
         return mtls_mux_dgram_await(mux, ptr);

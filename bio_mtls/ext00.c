@@ -208,10 +208,8 @@ static size_t put_offered(const unsigned char *offer, size_t len,
     struct mtls_writer w = begin_list(out, room);
     struct mtls_ext00_app app;
 
-    while (mtls_ext00_next(&r, &app)) {
-        if (app.port != 0 && !put_app(&w, &app))
-            break;
-    }
+    while (mtls_ext00_next(&r, &app) && put_app(&w, &app))
+        continue;
     return end_list(&w, out);
 }
 

@@ -168,6 +168,9 @@ void mtls_mux_attach(struct mtls_mux *mux, BIO *next)
         return;
     BIO_free_all(mux->next);
     mux->next = next;
+    ERR_set_mark(); /* what does not fit is said by the handshake */
+    mtls_mux_dgram_detect(mux);
+    ERR_pop_to_mark();
 }
 
 /* Whether |fd| is still what we found, and not a number used again. */
@@ -313,6 +316,8 @@ int mtls_mux_ready(struct mtls_mux *mux, int may_wait)
             mtls_mux_sleep(mux);
             continue;
         }
+        if (!mtls_mux_dgram_detect(mux))
+            return -1;
         adopt_fd(mux);
         r = try_handshake(mux, may_wait);
         if (r < 0)

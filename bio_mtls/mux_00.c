@@ -7,6 +7,7 @@
 #include "mux.h"
 
 #include "err.h"
+#include "mux_dgram.h"
 #include "session_00.h"
 
 #include <mtls/mtls_ext.h>
@@ -35,22 +36,45 @@ static int allow(struct mtls_session *s, const MTLS_APPLICATION *apps, size_t n)
     return 1;
 }
 
+static int fail(struct mtls_mux *mux)
+{
+    mux->shake_failed = 1;
+    mux->lost_error = ERR_peek_error();
+    return 0;
+}
+
+/* Draft 05 over DTLS has a TLS connection besides (P8). */
+static int speak_05(struct mtls_mux *mux)
+{
+    if (!mtls_mux_dgram_alone(mux))
+        return 1;
+    MTLS_raise_data(MTLS_R_NOT_NEGOTIATED,
+                    "over DTLS alone there is mtls-00 only");
+    return fail(mux);
+}
+
+static int speak_00(struct mtls_mux *mux, const MTLS_APPLICATION *apps,
+                    size_t n)
+{
+    if (!mtls_session_speak_00(mux->session) || !allow(mux->session, apps, n)) {
+        MTLS_raise(ERR_R_MALLOC_FAILURE);
+        return fail(mux);
+    }
+    if (mtls_mux_dgram_alone(mux)) /* whose headers are shorter */
+        mtls_mux_dgram_mtu(mux, 0);
+    return 1;
+}
+
 int mtls_mux_choose_version(struct mtls_mux *mux)
 {
     const SSL *ssl = mtls_mux_ssl(mux);
     const MTLS_APPLICATION *apps = NULL;
     size_t n = ssl == NULL ? 0 : MTLS_ext_get0_agreed(ssl, &apps);
 
-    if (mux->dgram != NULL || (ssl != NULL && alpn_is_mtls(ssl)))
-        return 1;
-    if (n == 0 && !mux->otherwise_00)
-        return 1;
-    if (mtls_session_speak_00(mux->session) && allow(mux->session, apps, n))
-        return 1;
-    MTLS_raise(ERR_R_MALLOC_FAILURE);
-    mux->shake_failed = 1;
-    mux->lost_error = ERR_peek_error();
-    return 0;
+    if ((mux->dgram != NULL && !mtls_mux_dgram_alone(mux)) ||
+        (ssl != NULL && alpn_is_mtls(ssl)) || (n == 0 && !mux->otherwise_00))
+        return speak_05(mux);
+    return speak_00(mux, apps, n);
 }
 
 long mtls_mux_version(const struct mtls_mux *mux)

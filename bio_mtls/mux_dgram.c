@@ -9,6 +9,7 @@
 #include "dtls_bind.h"
 #include "err.h"
 #include "record.h"
+#include "wire00.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
@@ -19,7 +20,8 @@
 #define DTLS_OVERHEAD 64 /* octets, where it can't be computed */
 
 struct mtls_mux_dgram {
-    BIO *bio; /* NULL until it is known */
+    BIO *bio;  /* NULL until it is known */
+    int alone; /* it is the BIO below the filter: mtls-00 */
     MTLS_DTLS_WAITING *waiting;
     atomic_int up; /* the handshake is done */
     int bound;     /* the control connection has its key of it */
@@ -72,6 +74,24 @@ int mtls_mux_dgram_set(struct mtls_mux *mux, BIO *bio)
     return 1;
 }
 
+int mtls_mux_dgram_detect(struct mtls_mux *mux)
+{
+    const SSL *ssl = mux->dgram == NULL ? mtls_mux_ssl(mux) : NULL;
+
+    if (ssl == NULL || !SSL_is_dtls(ssl))
+        return 1;
+    if (!begin(mux) || !BIO_up_ref(mux->next))
+        return 0;
+    mux->dgram->bio = mux->next;
+    mux->dgram->alone = 1;
+    return 1;
+}
+
+int mtls_mux_dgram_alone(const struct mtls_mux *mux)
+{
+    return mux->dgram != NULL && mux->dgram->alone;
+}
+
 int mtls_mux_dgram_await(struct mtls_mux *mux, MTLS_DTLS_WAITING *waiting)
 {
     if (waiting == NULL || !begin(mux))
@@ -96,7 +116,10 @@ BIO *mtls_mux_dgram_bio(const struct mtls_mux *mux)
     return mux->dgram != NULL ? mux->dgram->bio : NULL;
 }
 
-/* BIO_f_ssl() shuts down when it goes, and the descriptor must not block. */
+/*
+ * BIO_f_ssl() shuts down when it goes, and the descriptor must not block. What
+ * is below the filter as well is the program's, until it lets go of it.
+ */
 void mtls_mux_dgram_detach(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
@@ -105,7 +128,8 @@ void mtls_mux_dgram_detach(struct mtls_mux *mux)
 
     if (d == NULL || (bio = d->bio) == NULL)
         return;
-    mtls_mux_dgram_shutdown(mux);
+    if (!d->alone)
+        mtls_mux_dgram_shutdown(mux);
     mtls_turn_forget(&d->turn);
     d->bio = NULL;
     if (d->adopted && (flags = fcntl(d->fd, F_GETFL)) >= 0)
@@ -183,11 +207,12 @@ static int try_datagrams(struct mtls_mux_dgram *d)
     return ssl_of(d) == NULL && ERR_peek_error() == 0 ? 1 : -1;
 }
 
-static int shake(struct mtls_mux_dgram *d, int may_wait)
+static int shake(const struct mtls_mux *mux, int may_wait)
 {
-    int r;
+    struct mtls_mux_dgram *d = mux->dgram;
+    int blocks = may_wait && (d->alone ? mux->blocking : d->blocking), r;
 
-    while ((r = try_datagrams(d)) == 0 && may_wait && d->blocking) {
+    while ((r = try_datagrams(d)) == 0 && blocks) {
         struct pollfd fd = {.fd = d->fd, .events = POLLIN};
 
         if (BIO_should_write(d->bio))
@@ -216,8 +241,8 @@ int mtls_mux_dgram_before(struct mtls_mux *mux, int may_wait)
     if (d == NULL || d->up || d->bio == NULL)
         return 1;
     adopt(d);
-    r = shake(d, may_wait);
-    if (r > 0 && !bind_control(mux))
+    r = shake(mux, may_wait);
+    if (r > 0 && !d->alone && !bind_control(mux))
         r = -1;
     if (r > 0)
         d->up = 1;
@@ -253,27 +278,33 @@ int mtls_mux_dgram_shaking(const struct mtls_mux *mux)
 /* --- the pump --------------------------------------------------------------
  */
 
-/* The control connection may still have to tell how its channels ended. */
-static void has_ended(struct mtls_mux *mux)
-{
-    struct mtls_mux_dgram *d = mux->dgram;
-
-    if (d->ended_at == 0)
-        d->ended_at = mtls_mux_now();
-}
-
 static int ended_for_good(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
 
     if (d->ended_at == 0 || mtls_session_ended(mux->session) ||
-        mtls_mux_now() - d->ended_at < GRACE)
+        (!d->alone && mtls_mux_now() - d->ended_at < GRACE))
         return 0;
     if (mux->lost_error == 0)
         mux->lost_error = ERR_PACK(MTLS_err_library(), 0, MTLS_R_DTLS_ENDED);
     mtls_session_end(mux->session);
     mtls_mux_wake_all(mux);
     return 1;
+}
+
+/* The control connection may still have to tell how its channels ended. */
+static void has_ended(struct mtls_mux *mux, const SSL *ssl)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    if (d->ended_at == 0)
+        d->ended_at = mtls_mux_now();
+    if (!d->alone)
+        return;
+    mux->clean_end = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+    if (!mux->clean_end && mux->lost_error == 0)
+        mux->lost_error = ERR_peek_error();
+    ended_for_good(mux);
 }
 
 /*
@@ -288,7 +319,7 @@ static void on_failure(struct mtls_mux *mux, int r)
         return;
     if (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN ||
         SSL_get_error(ssl, r) == SSL_ERROR_SSL)
-        has_ended(mux);
+        has_ended(mux, ssl);
 }
 
 /* With nothing on the error queue: SSL_get_error() would see a failure in it.
@@ -315,27 +346,39 @@ void mtls_mux_dgram_tick(struct mtls_mux *mux)
         mtls_session_tick(mux->session);
 }
 
-void mtls_mux_dgram_send(struct mtls_mux *mux)
+/* 1 to go on. */
+static int send_one(struct mtls_mux *mux)
 {
     struct mtls_mux_dgram *d = mux->dgram;
     struct mtls_errors callers;
     const unsigned char *p;
     size_t len;
 
-    d->out_blocked = 0;
-    if (!mux->up || d->bio == NULL || mtls_session_ended(mux->session))
-        return;
     if ((p = mtls_session_datagram_out(mux->session, &len)) == NULL)
-        return;
+        return 0;
     if (d->ended_at == 0) {
         mtls_errors_take(&callers);
         write_out(mux, p, len);
         mtls_errors_put_back(&callers);
     }
     if (d->out_blocked)
-        return;
+        return 0;
     mtls_session_datagram_sent(mux->session);
     mtls_mux_wake_sent(mux);
+    return 1;
+}
+
+void mtls_mux_dgram_send(struct mtls_mux *mux)
+{
+    struct mtls_mux_dgram *d = mux->dgram;
+
+    d->out_blocked = 0;
+    if (!mux->up || d->bio == NULL || mtls_session_ended(mux->session))
+        return;
+    while (send_one(mux))
+        continue;
+    if (d->alone)
+        mux->out_blocked = d->out_blocked;
 }
 
 /* 1 to go on. */
@@ -445,17 +488,18 @@ int mtls_mux_dgram_hurries(const struct mtls_mux *mux)
 /* --- the path --------------------------------------------------------------
  */
 
-static uint32_t data_of(uint32_t datagram)
+static uint32_t data_of(const struct mtls_mux_dgram *d, uint32_t datagram)
 {
-    return datagram > MTLS_DATA_HEADER_SIZE ? datagram - MTLS_DATA_HEADER_SIZE
-                                            : 1;
+    uint32_t head = d->alone ? MTLS_FRAME_HEADER : MTLS_DATA_HEADER_SIZE;
+
+    return datagram > head ? datagram - head : 1;
 }
 
 uint32_t mtls_mux_dgram_mtu(struct mtls_mux *mux, int anew)
 {
     struct mtls_mux_dgram *d = mux->dgram;
     SSL *ssl = ssl_of(d);
-    uint32_t limit = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
+    uint32_t limit = data_of(d, MTLS_RECORD_SIZE);
 
     if (ssl != NULL && d->up) {
         long path;
@@ -467,8 +511,8 @@ uint32_t mtls_mux_dgram_mtu(struct mtls_mux *mux, int anew)
             SSL_set_mtu(ssl, path);
         n = DTLS_get_data_mtu(ssl);
         limit = n == 0 ? mtls_mux_dgram_fallback_mtu(mux)
-                       : data_of(n < MTLS_RECORD_SIZE ? (uint32_t)n
-                                                      : MTLS_RECORD_SIZE);
+                       : data_of(d, n < MTLS_RECORD_SIZE ? (uint32_t)n
+                                                         : MTLS_RECORD_SIZE);
     }
     if (d->most != 0 && d->most < limit)
         limit = d->most;
@@ -487,12 +531,12 @@ uint32_t mtls_mux_dgram_fallback_mtu(struct mtls_mux *mux)
 
     if (path <= 2 * DTLS_OVERHEAD)
         path = FALLBACK;
-    return data_of((uint32_t)path - DTLS_OVERHEAD);
+    return data_of(mux->dgram, (uint32_t)path - DTLS_OVERHEAD);
 }
 
 int mtls_mux_dgram_set_mtu(struct mtls_mux *mux, long mtu)
 {
-    const long most = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
+    const long most = (long)data_of(mux->dgram, MTLS_RECORD_SIZE);
 
     if (mtu < 1 || mtu > most) {
         MTLS_raise_data(MTLS_R_INVALID_VALUE, "%ld is not in 1..%ld", mtu,

@@ -5,8 +5,9 @@
 
 /*
  * The second transport of a session over DTLS: datagrams, beside the stream
- * below the filter. All of this does nothing where there is none, and is called
- * with the lock held, but for mtls_mux_dgram_before().
+ * below the filter; or, with mtls-00, instead of that. All of this does nothing
+ * where there is none, and is called with the lock held, but for
+ * mtls_mux_dgram_before().
  */
 #ifndef MTLS_MUX_DGRAM_H
 #define MTLS_MUX_DGRAM_H
@@ -24,6 +25,14 @@ int mtls_mux_dgram_set(struct mtls_mux *mux, BIO *bio);
 int mtls_mux_dgram_await(struct mtls_mux *mux, MTLS_DTLS_WAITING *waiting);
 int mtls_mux_dgram_copy(struct mtls_mux *mux, const struct mtls_mux *like);
 BIO *mtls_mux_dgram_bio(const struct mtls_mux *mux);
+
+/*
+ * mtls_mux_dgram_detect: where DTLS is right below the filter, it is the only
+ * transport (mtls-00, Q14), which mtls_mux_dgram_alone() tells. 0, with an
+ * error: too late, or out of memory.
+ */
+int mtls_mux_dgram_detect(struct mtls_mux *mux);
+int mtls_mux_dgram_alone(const struct mtls_mux *mux);
 
 /* mtls_mux_dgram_detach lets go of the BIO; it says close_notify. */
 void mtls_mux_dgram_detach(struct mtls_mux *mux);

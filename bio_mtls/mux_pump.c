@@ -95,8 +95,9 @@ static void send_stream(struct mtls_mux *mux)
     struct mtls_errors callers;
 
     mux->out_blocked = 0;
-    if (mux->next == NULL || (!mtls_session_wants_write(mux->session) &&
-                              mux->flushed == mtls_session_sent(mux->session)))
+    if (mux->next == NULL || mtls_mux_dgram_alone(mux) ||
+        (!mtls_session_wants_write(mux->session) &&
+         mux->flushed == mtls_session_sent(mux->session)))
         return;
     if (ERR_peek_error() == 0) {
         send_all(mux);
@@ -221,7 +222,7 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
     size_t taken = 0;
 
     mux->in_wants_write = 0;
-    mux->in_more = mux->next != NULL && mux->up;
+    mux->in_more = mux->next != NULL && mux->up && !mtls_mux_dgram_alone(mux);
     clear_errors();
     mtls_mux_tls_turn(mux, 1);
     while (mux->in_more && !has_enough(mux, want, channel, enough) &&

@@ -179,6 +179,8 @@ uint8_t mtls_session_reserve(struct mtls_channel *c, int initiator)
     uint32_t window = first_window(s);
     int r;
 
+    if (s->v00 != NULL && s->dgram != NULL && window < MTLS_RECORD_SIZE)
+        window = MTLS_RECORD_SIZE; /* no less than one datagram (Q17) */
     if (s->stats.channels >= s->config.max_channels ||
         window > mtls_session_memory_left(s))
         return MTLS_R_RESOURCE_SHORTAGE;

@@ -134,7 +134,11 @@ uint8_t mtls_session_00_open(struct mtls_channel *c)
 
 void mtls_session_00_forget(struct mtls_channel *c)
 {
-    mtls_streams_remove(&c->session->v00->streams, c->stream);
+    struct mtls_streams *streams = &c->session->v00->streams;
+    const struct mtls_stream *stream = mtls_streams_find(streams, c->stream);
+
+    if (stream != NULL && stream->channel == c) /* not another's by now */
+        mtls_streams_remove(streams, c->stream);
 }
 
 /* --- frames --- */
@@ -199,18 +203,43 @@ static void close_stream(struct mtls_channel *c)
     }
 }
 
-void mtls_session_00_settle(struct mtls_channel *c)
+/* Of datagrams: one empty frame ends it, and nobody answers (Q16). */
+static void settle_datagrams(struct mtls_channel *c)
 {
-    if (c->owed & MTLS_OWE_SUCCESS)
-        c->named = 1;
+    int closes = (c->owed & (MTLS_OWE_ECHEC | MTLS_OWE_CLOSE)) != 0;
+    int known = !c->ended_in && (c->named || !c->initiator);
+
+    c->owed = closes && known ? MTLS_OWE_CLOSE : 0;
+    if (closes || c->life == MTLS_CLOSING)
+        c->life = c->owed != 0 ? MTLS_CLOSING : MTLS_CLOSED;
+    if (c->life != MTLS_OPEN || !c->ended_in)
+        return;
+    c->life = MTLS_CLOSED;
+    c->events |= MTLS_OVER;
+    if (c->tx_reason == 0)
+        c->tx_reason = MTLS_R_CLOSED_BY_PEER;
+}
+
+static void settle_stream(struct mtls_channel *c)
+{
     c->owed &= (uint8_t)~MTLS_OWE_SUCCESS;
-    if (c->owed & MTLS_OWE_ECHEC)
-        c->session->stats.refused++;
     if (c->owed & (MTLS_OWE_ECHEC | MTLS_OWE_CLOSE))
         close_stream(c);
     if ((c->life == MTLS_OPEN || c->life == MTLS_CLOSING) && c->ended_in &&
         c->tx == MTLS_TX_ENDED)
         c->life = MTLS_CLOSED;
+}
+
+void mtls_session_00_settle(struct mtls_channel *c)
+{
+    if (c->owed & MTLS_OWE_SUCCESS)
+        c->named = 1;
+    if (c->owed & MTLS_OWE_ECHEC)
+        c->session->stats.refused++;
+    if (c->datagrams)
+        settle_datagrams(c);
+    else
+        settle_stream(c);
     if (!mtls_channel_receives(c) && c->reserved) {
         c->in.granted = c->in.window > c->buffer.length
                             ? c->in.window - c->buffer.length

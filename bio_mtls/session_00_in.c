@@ -53,15 +53,21 @@ static int admit(struct mtls_session *s, struct mtls_channel *c,
 static void refuse(struct mtls_session *s, uint32_t id)
 {
     s->stats.refused++;
-    mtls_session_answer(s, MTLS_PLAINTEXT, id, 0);
+    if (s->answers_count < MTLS_ANSWERS) /* or it is a datagram that is lost */
+        mtls_session_answer(s, MTLS_PLAINTEXT, id, 0);
 }
 
 /*
  * For want of something: what follows must not be taken for another stream's
- * beginning, so it is remembered until the peer ends it.
+ * beginning, so it is remembered until the peer ends it. Among datagrams each
+ * is a beginning (Q15).
  */
 static void refuse_and_remember(struct mtls_session *s, uint32_t id)
 {
+    if (s->dgram != NULL) {
+        refuse(s, id);
+        return;
+    }
     if (s->v00->streams.refused >= REFUSED_MAX ||
         !mtls_streams_add(&s->v00->streams, id, NULL)) {
         mtls_session_break(s);
@@ -70,18 +76,18 @@ static void refuse_and_remember(struct mtls_session *s, uint32_t id)
     refuse(s, id);
 }
 
-static void on_first(struct mtls_session *s, uint32_t id,
-                     const struct mtls_frame *frame)
+struct mtls_channel *mtls_session_00_first(struct mtls_session *s, uint32_t id,
+                                           const struct mtls_frame *frame)
 {
     struct mtls_channel *c;
 
     if (s->is_client) { /* late, or for what it has not opened */
         s->stats.ignored++;
-        return;
+        return NULL;
     }
     if (!negotiated(s, frame->destination)) {
         refuse(s, id);
-        return;
+        return NULL;
     }
     c = s->asked < s->config.max_opening && s->backlog_count < s->config.backlog
             ? mtls_channel_new(s, NULL)
@@ -96,12 +102,12 @@ static void on_first(struct mtls_session *s, uint32_t id,
             mtls_session_settle(c);
         }
         refuse_and_remember(s, id);
-        return;
+        return NULL;
     }
     c->packets_in++;
-    s->in.channel = c;
     if (s->hooks.changed != NULL)
         s->hooks.changed(s->app, NULL);
+    return c;
 }
 
 /* --- the others --- */
@@ -140,12 +146,11 @@ static void on_data(struct mtls_channel *c)
 
 static void on_frame(struct mtls_session *s, const struct mtls_frame *frame)
 {
-    uint32_t id = s->is_client ? mtls_id(frame->destination, frame->source)
-                               : mtls_id(frame->source, frame->destination);
+    uint32_t id = mtls_session_00_id(s, frame);
     const struct mtls_stream *stream = mtls_streams_find(&s->v00->streams, id);
 
     if (stream == NULL) {
-        on_first(s, id, frame);
+        s->in.channel = mtls_session_00_first(s, id, frame);
     } else if (stream->channel == NULL) {
         on_refused(s, stream, frame);
     } else {

@@ -3,10 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "session_dgram.h"
-
 #include "datagrams.h"
-#include "session_local.h"
+#include "session_dgram_local.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,34 +27,6 @@ struct held {
     unsigned char data[];
 };
 
-struct mtls_dgram {
-    uint32_t limit;
-    uint32_t out_len;          /* 0: nothing waits in |out| */
-    struct mtls_list starving; /* channels without credit for what they have */
-    uint64_t next_probe;       /* of one of those */
-    struct mtls_list held;
-    unsigned int held_count;
-    size_t held_octets;
-    unsigned char out[MTLS_RECORD_SIZE];
-};
-
-/* What a channel has more in such a session. */
-struct dgram_channel {
-    struct mtls_channel channel; /* first: one is the other */
-    struct mtls_list starving;
-    uint64_t probe_at;
-    uint64_t answered_at; /* when the peer asked last, and got an answer */
-    uint64_t grown_at;    /* data_in when the window last grew */
-    uint32_t probe_after;
-    uint32_t need; /* credit that the write that was refused asks for */
-    uint32_t most; /* the largest credit that was used or announced */
-};
-
-static struct dgram_channel *of(struct mtls_channel *c)
-{
-    return (struct dgram_channel *)c;
-}
-
 /* --- life --- */
 
 int mtls_session_set_datagrams(struct mtls_session *s)
@@ -71,6 +41,7 @@ int mtls_session_set_datagrams(struct mtls_session *s)
     d->limit = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
     mtls_list_init(&d->starving);
     mtls_list_init(&d->held);
+    mtls_list_init(&d->in_use);
     s->dgram = d;
     return 1;
 }
@@ -82,7 +53,9 @@ int mtls_session_has_datagrams(const struct mtls_session *s)
 
 void mtls_session_set_path_limit(struct mtls_session *s, uint32_t limit)
 {
-    const uint32_t most = MTLS_RECORD_SIZE - MTLS_DATA_HEADER_SIZE;
+    const uint32_t most =
+        MTLS_RECORD_SIZE -
+        (s->v00 != NULL ? MTLS_FRAME_HEADER : MTLS_DATA_HEADER_SIZE);
 
     s->dgram->limit = limit < 1 ? 1 : limit < most ? limit : most;
 }
@@ -100,6 +73,7 @@ struct mtls_channel *mtls_dgram_channel_new(void)
         return NULL;
     dc->channel.datagrams = 1;
     mtls_list_init(&dc->starving);
+    mtls_list_init(&dc->in_use);
     return &dc->channel;
 }
 
@@ -126,12 +100,13 @@ void mtls_dgram_free(struct mtls_dgram *d)
 
 static void leave_starving(struct mtls_channel *c)
 {
-    mtls_list_remove(&of(c)->starving);
+    mtls_list_remove(&dgram_of(c)->starving);
 }
 
 void mtls_dgram_freed(struct mtls_channel *c)
 {
     leave_starving(c);
+    mtls_list_remove(&dgram_of(c)->in_use);
 }
 
 /* --- credit: to the peer --- */
@@ -150,10 +125,10 @@ static void owe(struct mtls_channel *c, enum mtls_channel_owed what)
 static void consider_growing(struct mtls_channel *c)
 {
     c->prompt = c->buffer.length == 0 &&
-                c->data_in - of(c)->grown_at >= c->in.window / 4;
+                c->data_in - dgram_of(c)->grown_at >= c->in.window / 4;
     c->starving = 1;
     if (c->prompt)
-        of(c)->grown_at = c->data_in;
+        dgram_of(c)->grown_at = c->data_in;
 }
 
 /* --- credit: from the peer --- */
@@ -163,9 +138,9 @@ static void plan_probe(struct mtls_channel *c, uint64_t now)
 {
     struct mtls_dgram *d = c->session->dgram;
 
-    of(c)->probe_at = now + of(c)->probe_after;
-    if (of(c)->probe_at < d->next_probe)
-        d->next_probe = of(c)->probe_at;
+    dgram_of(c)->probe_at = now + dgram_of(c)->probe_after;
+    if (dgram_of(c)->probe_at < d->next_probe)
+        d->next_probe = dgram_of(c)->probe_at;
 }
 
 static void starve(struct mtls_channel *c)
@@ -173,12 +148,12 @@ static void starve(struct mtls_channel *c)
     struct mtls_session *s = c->session;
     struct mtls_dgram *d = s->dgram;
 
-    if (mtls_list_linked(&of(c)->starving))
+    if (mtls_list_linked(&dgram_of(c)->starving))
         return;
     if (mtls_list_empty(&d->starving))
         d->next_probe = MTLS_NEVER;
-    mtls_list_append(&d->starving, &of(c)->starving);
-    of(c)->probe_after = PROBE_FIRST;
+    mtls_list_append(&d->starving, &dgram_of(c)->starving);
+    dgram_of(c)->probe_after = PROBE_FIRST;
     plan_probe(c, s->hooks.now(s->app));
 }
 
@@ -191,8 +166,8 @@ static void wait_for_room(struct mtls_channel *c, size_t len)
     uint32_t limit = mtls_session_datagram_limit(c);
 
     c->wants_room = 1;
-    of(c)->need = len < limit ? (uint32_t)len : limit;
-    if (of(c)->need > c->out.credit) {
+    dgram_of(c)->need = len < limit ? (uint32_t)len : limit;
+    if (dgram_of(c)->need > c->out.credit) {
         starve(c);
         return;
     }
@@ -204,14 +179,14 @@ static void wait_for_room(struct mtls_channel *c, size_t len)
 void mtls_dgram_asked(struct mtls_channel *c)
 {
     uint64_t now = c->session->hooks.now(c->session->app);
-    uint64_t last = of(c)->answered_at;
+    uint64_t last = dgram_of(c)->answered_at;
 
     if (c->wants_room) /* its value may be a lower one */
-        wait_for_room(c, of(c)->need);
+        wait_for_room(c, dgram_of(c)->need);
     if (!mtls_channel_receives(c) ||
         (last != 0 && now - last < ANSWER_INTERVAL))
         return;
-    of(c)->answered_at = now != 0 ? now : 1;
+    dgram_of(c)->answered_at = now != 0 ? now : 1;
     consider_growing(c);
     owe(c, MTLS_OWE_ACK);
 }
@@ -221,12 +196,12 @@ int mtls_dgram_ack(struct mtls_channel *c, uint32_t free_space)
     if (c->life != MTLS_OPEN)
         return 0;
     c->out.credit = free_space;
-    if (free_space > of(c)->most)
-        of(c)->most = free_space;
+    if (free_space > dgram_of(c)->most)
+        dgram_of(c)->most = free_space;
     if (!c->wants_room)
         leave_starving(c);
     else
-        wait_for_room(c, of(c)->need);
+        wait_for_room(c, dgram_of(c)->need);
     return 1;
 }
 
@@ -234,20 +209,19 @@ uint64_t mtls_session_deadline(const struct mtls_session *s)
 {
     const struct mtls_dgram *d = s->dgram;
 
-    return d == NULL || s->ended || mtls_list_empty(&d->starving)
-               ? MTLS_NEVER
-               : d->next_probe;
+    if (d == NULL || s->ended)
+        return MTLS_NEVER;
+    if (s->v00 != NULL)
+        return mtls_session_00_deadline(s);
+    return mtls_list_empty(&d->starving) ? MTLS_NEVER : d->next_probe;
 }
 
-void mtls_session_tick(struct mtls_session *s)
+/* Those whose time has come ask for credit. */
+static void probe(struct mtls_session *s, uint64_t now)
 {
     struct mtls_dgram *d = s->dgram;
     struct mtls_list *at, *next;
-    uint64_t now;
 
-    if (mtls_session_deadline(s) == MTLS_NEVER ||
-        (now = s->hooks.now(s->app)) < d->next_probe)
-        return;
     d->next_probe = MTLS_NEVER;
     for (at = d->starving.next; at != &d->starving; at = next) {
         struct dgram_channel *dc =
@@ -271,6 +245,18 @@ void mtls_session_tick(struct mtls_session *s)
     }
     if (d->next_probe < now + PROBE_GRAIN)
         d->next_probe = now + PROBE_GRAIN;
+}
+
+void mtls_session_tick(struct mtls_session *s)
+{
+    uint64_t deadline = mtls_session_deadline(s), now;
+
+    if (deadline == MTLS_NEVER || (now = s->hooks.now(s->app)) < deadline)
+        return;
+    if (s->v00 != NULL)
+        mtls_session_00_tick(s, now);
+    else
+        probe(s, now);
 }
 
 /* --- out --- */
@@ -305,11 +291,19 @@ size_t mtls_dgram_guarantee(const struct mtls_channel *c)
     return c->out.credit < limit ? c->out.credit : limit;
 }
 
+/* An empty one of mtls-00 would be an end (Q16): it is lost. */
+static int lose_empty(struct mtls_session *s)
+{
+    mtls_dgram_dropped(s);
+    return 1;
+}
+
 int mtls_session_write_datagram(struct mtls_channel *c, const void *data,
                                 size_t len)
 {
     struct mtls_session *s = c->session;
     struct mtls_dgram *d = s->dgram;
+    size_t head;
 
     if (!mtls_session_datagram_fits(c, len)) {
         if (mtls_channel_sends(c) && len <= mtls_session_datagram_limit(c))
@@ -319,29 +313,32 @@ int mtls_session_write_datagram(struct mtls_channel *c, const void *data,
     c->wants_room = 0;
     leave_starving(c);
     mtls_list_remove(&c->turn);
-    mtls_wire_put_data_header(d->out, MTLS_DATA_HEADER_SIZE, mtls_channel_id(c),
-                              (uint32_t)len);
+    if (len == 0 && s->v00 != NULL)
+        return lose_empty(s);
+    head = mtls_session_put_header(c, d->out, len);
     if (len != 0)
-        memcpy(d->out + MTLS_DATA_HEADER_SIZE, data, len);
-    d->out_len = (uint32_t)(MTLS_DATA_HEADER_SIZE + len);
-    if (c->out.credit > of(c)->most)
-        of(c)->most = c->out.credit;
+        memcpy(d->out + head, data, len);
+    d->out_len = (uint32_t)(head + len);
+    if (c->out.credit > dgram_of(c)->most)
+        dgram_of(c)->most = c->out.credit;
     c->out.credit -= (uint32_t)len;
     c->data_out += len;
     c->packets_out++;
     s->stats.data_out += len;
     s->stats.packets_out++;
-    mtls_session_say_sent(s, MTLS_PLAINTEXT, d->out, MTLS_DATA_HEADER_SIZE);
-    mtls_session_say_sent(s, MTLS_DATA_OCTETS, d->out + MTLS_DATA_HEADER_SIZE,
-                          len);
+    if (s->v00 != NULL)
+        mtls_session_00_used(c);
+    mtls_session_say_data(s, d->out, head, len);
     return 1;
 }
 
-const unsigned char *mtls_session_datagram_out(const struct mtls_session *s,
+const unsigned char *mtls_session_datagram_out(struct mtls_session *s,
                                                size_t *len)
 {
     const struct mtls_dgram *d = s->dgram;
 
+    if (d->out_len == 0 && s->v00 != NULL)
+        mtls_session_00_owed_datagram(s);
     *len = d->out_len;
     return d->out_len != 0 ? d->out : NULL;
 }
@@ -361,11 +358,6 @@ void mtls_session_datagram_sent(struct mtls_session *s)
 
 /* --- in --- */
 
-static void dropped(struct mtls_session *s)
-{
-    s->stats.datagrams_dropped++;
-}
-
 /* Where credit does not cover it, since some of ours was on its way when that
  * was sent, it uses what was freed meanwhile. */
 static void take_credit(struct mtls_flow_rx *rx, uint32_t len)
@@ -384,7 +376,7 @@ static void deliver(struct mtls_channel *c, const unsigned char *data,
     c->packets_in++;
     if (!mtls_channel_receives(c) || len > c->in.max_packet ||
         !mtls_datagrams_put(&c->buffer, &s->pool, data, len, c->in.window)) {
-        dropped(s);
+        mtls_dgram_dropped(s);
         return;
     }
     take_credit(&c->in, len);
@@ -440,7 +432,7 @@ void mtls_dgram_opened(struct mtls_channel *c, int opened)
         if (opened && c->named && h->id == mtls_channel_id(c))
             deliver(c, h->data, h->len);
         else
-            dropped(s);
+            mtls_dgram_dropped(s);
         drop_held(d, h);
     }
 }
@@ -454,13 +446,17 @@ void mtls_session_datagram_in(struct mtls_session *s, const unsigned char *p,
 
     if (s->ended)
         return;
-    s->stats.packets_in++;
     s->stats.octets_in += len;
+    if (s->v00 != NULL) {
+        mtls_session_00_datagram_in(s, p, len);
+        return;
+    }
+    s->stats.packets_in++;
     if (mtls_wire_head(p, len, &head) != MTLS_WIRE_DONE ||
         head.type != MTLS_PLAINTEXT ||
         head.length != len - MTLS_DATA_HEADER_SIZE) {
         s->stats.malformed++;
-        dropped(s);
+        mtls_dgram_dropped(s);
         return;
     }
     if (s->hooks.message != NULL) {
@@ -472,7 +468,7 @@ void mtls_session_datagram_in(struct mtls_session *s, const unsigned char *p,
         deliver(c, data, head.length);
     } else if (!is_early(s, head.id) || !hold(s, head.id, data, head.length)) {
         s->stats.ignored++;
-        dropped(s);
+        mtls_dgram_dropped(s);
     }
 }
 

@@ -8,6 +8,8 @@
  * P13): MTLSPlaintext goes beside the stream of the other packets, one packet a
  * datagram, and may be lost. Credit is absolute then: it replaces what was
  * there, and who has none asks for it again and again.
+ *
+ * With mtls-00 there is nothing beside: all its frames are datagrams (Q14).
  */
 #ifndef MTLS_SESSION_DGRAM_H
 #define MTLS_SESSION_DGRAM_H
@@ -33,8 +35,8 @@ uint32_t mtls_session_path_limit(const struct mtls_session *session);
  * mtls_session_datagram_out lends the datagram that is to be sent, or NULL; it
  * stays until mtls_session_datagram_sent(), whether it got through or not.
  */
-const unsigned char *
-mtls_session_datagram_out(const struct mtls_session *session, size_t *len);
+const unsigned char *mtls_session_datagram_out(struct mtls_session *session,
+                                               size_t *len);
 void mtls_session_datagram_sent(struct mtls_session *session);
 
 /* mtls_session_datagram_in takes one that came; what is no use is dropped. */

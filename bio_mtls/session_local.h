@@ -215,6 +215,22 @@ size_t mtls_session_00_put_owed(struct mtls_channel *channel,
 size_t mtls_session_00_put_answer(const struct mtls_session *session,
                                   uint32_t id, unsigned char *p, size_t room);
 
+/*
+ * mtls_session_00_first: the channel of a stream that this frame opens, whose
+ * data is to follow. NULL: there is none, and what there is to say was queued.
+ */
+struct mtls_channel *mtls_session_00_first(struct mtls_session *session,
+                                           uint32_t id,
+                                           const struct mtls_frame *frame);
+
+/* mtls_session_00_id: which stream a frame from the peer names. */
+static inline uint32_t mtls_session_00_id(const struct mtls_session *s,
+                                          const struct mtls_frame *frame)
+{
+    return s->is_client ? mtls_id(frame->destination, frame->source)
+                        : mtls_id(frame->source, frame->destination);
+}
+
 /* mtls_session_00_head parses a frame's header; 0 when octets are missing. */
 int mtls_session_00_head(struct mtls_session *session);
 

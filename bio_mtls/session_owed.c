@@ -185,6 +185,8 @@ static int emit_answers(struct mtls_session *s)
 
 void mtls_session_emit_all(struct mtls_session *s)
 {
+    if (s->v00 != NULL && s->dgram != NULL) /* they are datagrams (Q14) */
+        return;
     if (!emit_answers(s))
         return;
     while (!mtls_list_empty(&s->owing)) {

@@ -212,6 +212,19 @@ START_TEST(a_server_answers_as_its_policy_has_it)
 }
 END_TEST
 
+/* Text has no port 0 but that of ALL, another program's list may (Q5). */
+START_TEST(a_name_with_port_0_is_a_name_like_others)
+{
+    static const unsigned char offer[] = "\0\0\xb\2al\0\0\3ALL\0\1";
+    unsigned char out[20];
+
+    ck_assert_uint_eq(mtls_ext00_answer(NULL, 0, MTLS_EXT00_ALL, offer,
+                                        sizeof(offer) - 1, out, sizeof(out)),
+                      sizeof(offer) - 1);
+    ck_assert_str_eq(text_of(out, sizeof(offer) - 1), "al:0,ALL:1");
+}
+END_TEST
+
 START_TEST(an_answer_ends_with_the_last_application_that_fits)
 {
     ck_assert_str_eq(answer_of("b:2,a:1", MTLS_EXT00_COMMON, "b:2,a:1", 10),
@@ -232,6 +245,7 @@ int main(void)
         applications_that_do_not_fill_the_list_are_malformed,
         a_list_may_be_as_long_as_an_extension,
         a_server_answers_as_its_policy_has_it,
+        a_name_with_port_0_is_a_name_like_others,
         an_answer_ends_with_the_last_application_that_fits};
 
     return core_run("ext00", tests, core_count(tests));

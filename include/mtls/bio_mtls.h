@@ -218,6 +218,8 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
  * extension data_multiplexing was agreed on (mtls_ext.h), and else what is set
  * here: MTLS_VERSION_05 is the default; in MTLS_VERSION_00 any port may then
  * be used. BIO_mtls_get_version() tells which it is; -1 before the handshake.
+ * Right above a DTLS session it is mtls-00, whose channels carry datagrams
+ * then, as in mtls_dtls.h; or the handshake fails.
  */
 #define MTLS_VERSION_00 0
 #define MTLS_VERSION_05 5
