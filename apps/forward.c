@@ -13,9 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What one forward moves before the others have their turn. */
-#define OCTETS ((size_t)4 * (16384 - 9)) /* four whole records of data */
-#define CHUNKS 10                        /* of at most 16 KiB */
+/*
+ * What one forward moves before the others have their turn: what fits four
+ * records, and with what TLS adds, one segment of 64 KiB. A second one for what
+ * is left over would cost the kernel as much.
+ */
+#define OCTETS ((size_t)65280)
+#define CHUNKS 10 /* of at most 16 KiB */
 
 #define ALL_EVENTS                                                 \
     (MTLS_EVENT_READABLE | MTLS_EVENT_WRITABLE | MTLS_EVENT_OPEN | \
@@ -203,6 +207,19 @@ static size_t room_of(const struct forward *f)
 }
 
 /*
+ * Whether what waits should leave first, for there is no room. Nor is it much
+ * use to bulk data to fill up what another channel has left: two pieces would
+ * come of what can be one.
+ */
+static int is_cramped(const struct forward *f, size_t room)
+{
+    if (f->chan.link == NULL)
+        return 0;
+    return room == 0 || (f->greedy && room < OCTETS &&
+                         link_waiting(f->chan.link) > OCTETS / 2);
+}
+
+/*
  * How much a turn may write. If nothing, the flags tell what it waits for: the
  * socket that all channels share, credit, or nothing since it has failed.
  */
@@ -211,7 +228,7 @@ static size_t find_room(struct forward *f)
     size_t room = room_of(f);
     char *p;
 
-    if (room == 0 && f->chan.link != NULL) {
+    if (is_cramped(f, room)) {
         if (!link_room(f->chan.link, &f->chan, !f->greedy)) {
             f->chan_full = 1;
             return 0;

@@ -17,10 +17,11 @@
 
 /* What may wait in the socket, so that a small channel is not far behind. */
 #define SOCKET_QUEUE (128 * 1024)
-/* Times that writers get room again in one turn of the loop. */
-#define ROUNDS 4
-/* Octets that are received before channels hand them on. */
-#define AT_ONCE (128 * 1024)
+/*
+ * Octets that are received before channels hand them on. After what the other
+ * end sends at once, or it would leave in pieces that no segment fits.
+ */
+#define AT_ONCE 65000
 /* Channels that are accepted in one turn. */
 #define ACCEPTS 256
 
@@ -271,6 +272,11 @@ static void flush(struct link *k)
     k->full = BIO_flush(k->m) <= 0 && BIO_should_retry(k->m);
 }
 
+size_t link_waiting(const struct link *k)
+{
+    return BIO_ctrl_wpending(k->m);
+}
+
 int link_room(struct link *k, struct chan *c, int urgent)
 {
     flush(k);
@@ -302,17 +308,17 @@ static void give_room(struct link *k)
 }
 
 /*
- * Moves octets both ways. To read or write a channel may move others' octets
- * too, and to flush may make room for them, so that the end is only where
- * nobody has been told anything after that; or after so many rounds that other
- * links should have their turn.
+ * Moves octets both ways, some of them: then it is others' turn, and local
+ * connections', which may have something short. To read or write a channel may
+ * move others' octets too, and to flush may make room for them, so that there
+ * is another turn until nobody has been told anything.
  */
 static void move(struct link *k)
 {
     int more = k->looks;
 
     k->looks = 0;
-    for (int i = 0; i < ROUNDS && more > 0; i++) {
+    if (more > 0) {
         more = process(k);
         flush(k);
         if (dispatch(k) > 0 && more == 0)

@@ -100,6 +100,9 @@ void link_wrote(struct link *k);
  */
 int link_room(struct link *k, struct chan *c, int urgent);
 
+/* link_waiting: octets that were written and have not left. */
+size_t link_waiting(const struct link *k);
+
 /* link_pump does one turn's work; app calls it. */
 void link_pump(struct link *k);
 

@@ -172,6 +172,8 @@ void tell_channel_open(const struct chan *c)
     const char *source = BIO_mtls_get_source(c->bio);
     struct event e;
 
+    if (report_style() == REPORT_QUIET)
+        return;
     begin_channel(&e, "channel-open", c);
     event_line(&e, "channel %s to %s from %s open", chan_id(c->bio, id),
                chan_destination(c->bio, destination),
@@ -183,9 +185,12 @@ void tell_channel_close(const struct chan *c, enum chan_end how,
                         const char *why)
 {
     char id[9], destination[ADDR_TEXT_MAX];
-    MTLS_COUNTERS n = chan_counters(c->bio);
+    MTLS_COUNTERS n;
     struct event e;
 
+    if (report_style() == REPORT_QUIET)
+        return;
+    n = chan_counters(c->bio);
     begin_channel(&e, "channel-close", c);
     event_number(&e, "octets_in", n.data_in);
     event_number(&e, "octets_out", n.data_out);
