@@ -4,6 +4,7 @@
  */
 
 #include "app.h"
+#include "datagrams.h"
 #include "link.h"
 #include "local.h"
 #include "report.h"
@@ -32,6 +33,8 @@ static void on_idle(uv_idle_t *idle)
 static void stop(struct app *app)
 {
     uv_stop(&app->loop);
+    if (app->end != NULL)
+        app->end(app);
     uv_close((uv_handle_t *)&app->idle, NULL);
     uv_close((uv_handle_t *)&app->prepare, NULL);
     uv_close((uv_handle_t *)&app->tick, NULL);
@@ -80,6 +83,7 @@ static void on_tick(uv_timer_t *timer)
         link_second(k);
     }
     tlsmux_second(app);
+    datagrams_second(app);
     chan_second(app);
     local_second(app);
     if (app->drain_until != 0 && uv_now(&app->loop) >= app->drain_until)
@@ -158,6 +162,7 @@ int app_init(struct app *app)
     TAILQ_INIT(&app->linger);
     TAILQ_INIT(&app->socks);
     TAILQ_INIT(&app->tlsmuxes);
+    TAILQ_INIT(&app->datagrams);
     if (!watch_begin(app)) {
         report_error("no event loop: %s", strerror(errno));
         return 0;

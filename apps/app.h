@@ -21,6 +21,8 @@ TAILQ_HEAD(local_list, local_sock);
 TAILQ_HEAD(chan_list, chan);
 struct socks;
 TAILQ_HEAD(socks_list, socks);
+struct datagrams;
+TAILQ_HEAD(datagrams_list, datagrams);
 struct tlsmux;
 TAILQ_HEAD(tlsmux_list, tlsmux);
 
@@ -44,12 +46,16 @@ struct app {
     } watch;
     struct socks_list socks; /* SOCKS clients that have no answer yet */
     struct tlsmux_list tlsmuxes;
-    size_t n_others;      /* what else there is to wait for */
-    uint64_t drain_until; /* 0: not draining */
-    int status;           /* the exit status */
-    void *command;        /* the command's own state */
+    struct datagrams_list datagrams; /* those idle for longest first */
+    uint64_t datagrams_idle_ms;      /* that end one; 0: none do */
+    size_t n_others;                 /* what else there is to wait for */
+    uint64_t drain_until;            /* 0: not draining */
+    int status;                      /* the exit status */
+    void *command;                   /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
+    /* Closes what the loop has besides, as it ends; or NULL. */
+    void (*end)(struct app *app);
 };
 
 /* app_init prepares the loop; 0, with a message, when it can't. */

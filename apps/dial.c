@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 /*
  * Of one pool. Look-ups share the process's threads with other sessions', so
@@ -54,6 +55,7 @@ struct dial {
     struct race_addr *addrs;
     unsigned n_addrs, n_refused;
     struct race *race;
+    int datagrams;
     char why[128]; /* not empty: it has failed */
 };
 
@@ -202,6 +204,33 @@ static void start_race(struct dial *d)
     step_after(d, DIAL_LIMIT_MS);
 }
 
+static void connect_datagrams(struct dial *d)
+{
+    int fd = -1, error = EAFNOSUPPORT;
+
+    for (unsigned i = 0; i < d->n_addrs && fd < 0; i++) {
+        const struct race_addr *a = &d->addrs[i];
+
+        fd = socket(a->addr.ss_family,
+                    SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (fd >= 0 &&
+            connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0)
+            break;
+        error = errno;
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
+        because(d, "connect-failed: %s", strerror(error));
+    answer(d, fd);
+}
+
+void dial_datagrams(struct dial *d)
+{
+    d->datagrams = 1;
+}
+
 static void add_addr(struct dial *d, const void *sa, socklen_t len)
 {
     struct race_addr *grown =
@@ -301,7 +330,7 @@ static void on_timer(uv_timer_t *timer)
     if (d->why[0] != '\0')
         answer(d, -1);
     else if (d->stage == DIAL_WAITS_CONNECT)
-        start_race(d);
+        (d->datagrams ? connect_datagrams : start_race)(d);
     else if (d->stage == DIAL_WAITS_LOOKUP)
         look_up(d);
 }

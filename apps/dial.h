@@ -41,6 +41,12 @@ typedef void dial_done(void *arg, int fd, const char *why);
 struct dial *dial_new(struct dial_pool *pool, const struct endpoint *e,
                       const struct allow *rules, dial_done *done, void *arg);
 
+/*
+ * dial_datagrams, right after dial_new(): a UDP socket, connected to the first
+ * address that has a way there. Whether anybody listens it can't tell.
+ */
+void dial_datagrams(struct dial *d);
+
 /* dial_cancel gives up; |done| is not called. */
 void dial_cancel(struct dial *d);
 

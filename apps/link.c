@@ -4,6 +4,7 @@
  */
 
 #include "link.h"
+#include "link_dtls.h"
 #include "mtls00.h"
 #include "tell.h"
 #include "tls_conf.h"
@@ -328,6 +329,8 @@ static void move(struct link *k)
     if (dispatch(k) > 0 || more > 0)
         link_changed(k);
     arm(k, (k->reads ? UV_READABLE : 0) | (k->full ? UV_WRITABLE : 0));
+    if (k->dtls != NULL)
+        link_dtls_arm(k);
 }
 
 static void try_end(struct link *k)
@@ -358,6 +361,7 @@ static void on_closed(uv_handle_t *handle)
 /* What has arrived for channels can still be read once this has gone. */
 static void finish(struct link *k)
 {
+    link_dtls_end(k);
     if (k->m != NULL) {
         if (k->state != LINK_HANDSHAKE)
             (void)BIO_mtls_end(k->m);

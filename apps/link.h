@@ -68,6 +68,7 @@ struct link {
     uint64_t active;    /* ... of what octets have moved */
     uint64_t answered;  /* ... of what came in, or of nothing being awaited */
     MTLS_COUNTERS seen; /* at the last second */
+    struct link_dtls *dtls; /* over DTLS (link_dtls.h), or NULL */
 };
 
 /*

@@ -212,6 +212,7 @@ static void set_defaults(struct options *o, const char *command)
     o->seconds = o->settle = -1;
     o->bytes = o->runs = o->multi = -1;
     o->extract = -1;
+    o->mtu = o->udp_timeout = -1;
 }
 
 enum options_answer options_parse(struct options *o, const char *command,
@@ -245,12 +246,22 @@ enum options_answer options_parse(struct options *o, const char *command,
     return OPTIONS_HELP;
 }
 
+int options_refuse(const struct options *o, const char *mode,
+                   const struct option_given *others, size_t n)
+{
+    char what[64];
+
+    snprintf(what, sizeof(what), ": not together with %s", mode);
+    for (size_t i = 0; i < n; i++) {
+        if (others[i].given)
+            return options_complain(o->command, others[i].name, what);
+    }
+    return 1;
+}
+
 int options_tlsmux(struct options *o)
 {
-    const struct {
-        const char *name;
-        int given;
-    } others[] = {
+    const struct option_given others[] = {
         {"-R", o->remotes.n > 0},
         {"-allow-listen", o->allow_listen.n > 0},
         {"-echo", o->echo},
@@ -265,11 +276,9 @@ int options_tlsmux(struct options *o)
 
     if (!o->tlsmux)
         return 1;
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        if (others[i].given)
-            return options_complain(o->command, others[i].name,
-                                    ": not together with -tlsmux");
-    }
+    if (!options_refuse(o, "-tlsmux", others,
+                        sizeof(others) / sizeof(others[0])))
+        return 0;
     if (o->alpn == NULL)
         o->alpn = ""; /* the draft knows none */
     return 1;

@@ -30,6 +30,9 @@ struct options {
     struct strings allow_listen;
     int echo;
     int tlsmux;
+    /* DTLS */
+    int dtls;
+    int64_t mtu, udp_timeout;
     /* mtls-00 */
     int mtls00, app_everything, no_fallback;
     struct strings apps;
@@ -115,6 +118,16 @@ int options_complain(const char *command, const char *name, const char *what);
 /* options_tlsmux: with -tlsmux, whether the others are for it. 0: it said no.
  */
 int options_tlsmux(struct options *o);
+
+/* options_refuse complains of the first of |n| options that is given and does
+ * not go together with |mode|. 0 if there is one. */
+struct option_given {
+    const char *name;
+    int given;
+};
+
+int options_refuse(const struct options *o, const char *mode,
+                   const struct option_given *others, size_t n);
 
 void options_free(struct options *o);
 

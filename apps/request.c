@@ -6,6 +6,7 @@
 #include "request.h"
 #include "forward.h"
 #include "link.h"
+#include "target_udp.h"
 #include "tell.h"
 
 #include <openssl/err.h>
@@ -67,6 +68,12 @@ static void on_dial(void *arg, int fd, const char *why)
         refuse(r, why);
         return;
     }
+    if (k->dtls != NULL) {
+        chan_remove(&r->chan);
+        free(r);
+        target_udp_new(k, bio, fd);
+        return;
+    }
     local = local_sock_new(k->app, fd);
     if (local == NULL) {
         refuse(r, "resource-shortage: no memory");
@@ -123,6 +130,8 @@ void request_new(struct link *k, BIO *bio, struct dial_pool *pool,
     if (r == NULL)
         return;
     why = read_destination(bio, &e);
+    if (why == NULL && k->dtls != NULL && e.kind == ADDR_UNIX)
+        why = "prohibited: datagrams go to UDP ports alone";
     if (why != NULL) {
         refuse(r, why);
         return;
@@ -130,4 +139,6 @@ void request_new(struct link *k, BIO *bio, struct dial_pool *pool,
     r->dial = dial_new(pool, &e, rules, on_dial, r);
     if (r->dial == NULL)
         refuse(r, "resource-shortage: no memory");
+    else if (k->dtls != NULL)
+        dial_datagrams(r->dial);
 }

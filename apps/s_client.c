@@ -6,15 +6,19 @@
 /* mtls s_client: a session or more, and what is forwarded over them. */
 #include "commands.h"
 #include "dial.h"
+#include "doors.h"
+#include "dtls_call.h"
+#include "dtls_conf.h"
 #include "forward.h"
 #include "link.h"
-#include "listen.h"
+#include "link_dtls.h"
 #include "mtls00.h"
 #include "proxy.h"
 #include "report.h"
 #include "request.h"
 #include "sessions.h"
 #include "sign.h"
+#include "stdio_udp.h"
 #include "tell.h"
 #include "tls_conf.h"
 #include "tlsmux_client.h"
@@ -31,6 +35,7 @@
 #define BACKOFF_MIN_MS 250
 #define BACKOFF_MAX_MS 10000
 #define SESSIONS_MAX 64 /* of -sessions */
+#define UDP_TIMEOUT_S 60
 
 /* clang-format off */
 static const struct option options_client[] = {
@@ -71,22 +76,15 @@ static const struct option options_client[] = {
 /* clang-format on */
 
 static const struct option *const tables[] = {
-    options_client,  options_mtls00, options_tls, options_sign,
-    options_session, options_output, NULL};
-
-struct client;
-
-/* One -L or -D, which has no destination. */
-struct door {
-    struct client *client;
-    struct forward_spec spec;
-    struct listener *listener;
-};
+    options_client, options_dtls,    options_mtls00, options_tls,
+    options_sign,   options_session, options_output, NULL};
 
 struct client {
     struct app app;
     struct options o;
     SSL_CTX *ctx;
+    SSL_CTX *control; /* with -dtls: of the TLS connection beside */
+    struct dtls_call *call;
     struct endpoint server;
     struct dial_pool *pool;
     struct dial *dial;
@@ -94,8 +92,7 @@ struct client {
     struct sessions *more;       /* beside the first */
     struct link *least;          /* of all, that with the fewest channels */
     struct tlsmux_client tlsmux; /* with -tlsmux, instead of |link| */
-    struct door *doors;
-    size_t n_doors;
+    struct doors *doors;
     struct wishes *wishes;   /* -R */
     const char *destination; /* of standard input and output, or NULL */
     struct local *stdio;     /* while it is forwarded */
@@ -121,9 +118,15 @@ static void on_stdio_done(void *arg, enum chan_end how, const char *why)
 
 static void start_stdio(struct client *c)
 {
-    c->stdio = local_stdio_new(&c->app);
-    if (c->stdio == NULL || !forward_open(c->link, c->destination, NULL,
-                                          c->stdio, on_stdio_done, c)) {
+    int ok;
+
+    c->stdio = c->o.dtls
+                   ? stdio_udp_new(c->link, c->destination, on_stdio_done, c)
+                   : local_stdio_new(&c->app);
+    ok = c->stdio != NULL &&
+         (c->o.dtls || forward_open(c->link, c->destination, NULL, c->stdio,
+                                    on_stdio_done, c));
+    if (!ok) {
         c->stdio = NULL;
         report_error("can't open a channel to %s", c->destination);
         c->app.status = EXIT_FAILURE;
@@ -139,14 +142,14 @@ static void find_least(struct client *c)
     c->least = sessions_least(c->more, c->link);
 }
 
-static void on_accept(void *arg, int fd, const char *source)
+static void on_accept(void *arg, const char *destination, int fd,
+                      const char *source)
 {
-    struct door *door = arg;
-    struct client *c = door->client;
+    struct client *c = arg;
     struct local *local;
 
     find_least(c);
-    if (door->spec.destination[0] == '\0') {
+    if (destination[0] == '\0') {
         if (c->o.tlsmux)
             tlsmux_client_socks(&c->tlsmux, fd, source);
         else
@@ -157,24 +160,12 @@ static void on_accept(void *arg, int fd, const char *source)
     if (local == NULL)
         report_error("out of memory");
     else if (c->o.tlsmux)
-        tlsmux_client_forward(&c->tlsmux, door->spec.destination, local, NULL,
-                              NULL);
+        tlsmux_client_forward(&c->tlsmux, destination, local, NULL, NULL);
     else if (c->least == NULL)
         local->ops->reset(local);
-    else if (!forward_open(c->least, door->spec.destination,
+    else if (!forward_open(c->least, destination,
                            *source != '\0' ? source : NULL, local, NULL, NULL))
-        report_error("can't open a channel to %s", door->spec.destination);
-}
-
-/* While there is no session, those who come wait in the kernel's backlog. */
-static void open_doors(struct client *c, int open)
-{
-    for (size_t i = 0; i < c->n_doors; i++) {
-        struct listener *l = c->doors[i].listener;
-
-        if (l != NULL)
-            (open ? listener_start : listener_stop)(l);
-    }
+        report_error("can't open a channel to %s", destination);
 }
 
 /* Whenever a session has opened or closed. */
@@ -183,7 +174,7 @@ static void on_sessions(void *arg)
     struct client *c = arg;
 
     find_least(c);
-    open_doors(c, c->least != NULL);
+    doors_open(c->doors, c->least != NULL);
 }
 
 /* --- -tlsmux -----------------------------------------------------------------
@@ -213,7 +204,7 @@ static void start_tlsmux(struct client *c)
     c->tlsmux.server = c->server;
     c->tlsmux.pool = c->pool;
     if (c->destination == NULL) {
-        open_doors(c, 1);
+        doors_open(c->doors, 1);
         return;
     }
     c->stdio = local_stdio_new(&c->app);
@@ -303,23 +294,21 @@ static void on_closed(struct link *k)
 
 static const struct link_ops ops = {on_opened, on_requested, on_closed};
 
-static void on_dial(void *arg, int fd, const char *why)
+/* 0: it will be tried again, or the program ends. */
+static int is_connected(struct client *c, int fd, const char *why)
 {
-    struct client *c = arg;
-    SSL *ssl;
-
-    c->dial = NULL;
     if (fd < 0 && !c->was_up) {
-        give_up(c, "can't connect to", strchr(why, ' ') + 1);
-        return;
-    }
-    if (fd < 0) {
+        give_up(c, "can't connect to", why);
+    } else if (fd < 0) {
         report_note("%s: %s", c->o.connect, why);
         retry_later(c);
-        return;
     }
-    ssl = tls_conf_client(c->ctx, &c->o, c->server.host);
-    c->o.sess_in = NULL; /* once */
+    return fd >= 0;
+}
+
+/* Takes |fd| and |ssl|. */
+static void begin(struct client *c, int fd, SSL *ssl)
+{
     if (ssl == NULL)
         close(fd);
     else
@@ -330,10 +319,48 @@ static void on_dial(void *arg, int fd, const char *why)
     }
 }
 
+static void on_dial(void *arg, int fd, const char *why)
+{
+    struct client *c = arg;
+
+    c->dial = NULL;
+    if (!is_connected(c, fd, strchr(why, ' ') + 1))
+        return;
+    begin(c, fd, tls_conf_client(c->ctx, &c->o, c->server.host));
+    c->o.sess_in = NULL; /* once */
+}
+
+static void on_dtls(void *arg, int fd, BIO *dtls, const char *why,
+                    int unverified)
+{
+    struct client *c = arg;
+    SSL *ssl;
+
+    c->call = NULL;
+    if (unverified) {
+        give_up(c, "no session with", why);
+        return;
+    }
+    if (!is_connected(c, fd, why))
+        return;
+    ssl = SSL_new(c->control);
+    if (ssl != NULL)
+        SSL_set_connect_state(ssl);
+    begin(c, fd, ssl);
+    if (c->link != NULL)
+        link_dtls_attach(c->link, dtls);
+    else
+        BIO_free_all(dtls);
+}
+
 static void connect_to_server(struct client *c)
 {
-    c->dial = dial_new(c->pool, &c->server, NULL, on_dial, c);
-    if (c->dial == NULL)
+    if (c->o.dtls)
+        c->call = dtls_call_new(&c->app, c->ctx, &c->o, &c->server, c->pool,
+                                on_dtls, c);
+    else
+        c->dial = dial_new(c->pool, &c->server, NULL, on_dial, c);
+    if (c->dial == NULL && c->call == NULL)
         give_up(c, "can't connect to", "out of memory");
 }
 
@@ -345,16 +372,16 @@ static void on_drain(struct app *app)
 {
     struct client *c = app->command;
 
-    for (size_t i = 0; c->doors != NULL && i < c->n_doors; i++) {
-        listener_free(c->doors[i].listener);
-        c->doors[i].listener = NULL;
-    }
+    doors_drain(c->doors);
     wishes_end(c->wishes);
     uv_close((uv_handle_t *)&c->retry, NULL);
     if (c->dial != NULL)
         dial_cancel(c->dial);
+    if (c->call != NULL)
+        dtls_call_cancel(c->call);
     sessions_stop(c->more);
     c->dial = NULL;
+    c->call = NULL;
     if (c->o.tlsmux)
         tlsmux_client_drain(&c->tlsmux);
     dial_pool_free(c->pool);
@@ -363,46 +390,14 @@ static void on_drain(struct app *app)
         local_stdio_end(c->stdio);
 }
 
+static void on_end(struct app *app)
+{
+    doors_close(((struct client *)app->command)->doors);
+}
+
 static int has_ports(const struct options *o)
 {
     return o->forwards.n + o->socks.n + o->remotes.n > 0;
-}
-
-/* -D's port alone is on loopback, as -L's. */
-static int read_door(struct door *door, const char *text, int socks)
-{
-    struct forward_spec *spec = &door->spec;
-
-    if (!socks)
-        return forward_spec_parse(spec, text);
-    if (!endpoint_parse(&spec->listen, text, 1))
-        return 0;
-    if (parse_port(text) >= 0)
-        text_copy(spec->listen.host, sizeof(spec->listen.host), "localhost");
-    return 1;
-}
-
-static int read_doors(struct client *c)
-{
-    const struct options *o = &c->o;
-
-    c->n_doors = o->forwards.n + o->socks.n;
-    c->doors = calloc(c->n_doors + 1, sizeof(*c->doors));
-    for (size_t i = 0; c->doors != NULL && i < c->n_doors; i++) {
-        int socks = i >= o->forwards.n;
-        const char *text =
-            socks ? o->socks.at[i - o->forwards.n] : o->forwards.at[i];
-
-        c->doors[i].client = c;
-        if (!read_door(&c->doors[i], text, socks))
-            return options_complain(o->command, text,
-                                    socks ? ": not [BIND:]PORT"
-                                          : ": not [BIND:]PORT:HOST:HPORT");
-        if (!socks &&
-            !mtls00_check_destination(o, text, c->doors[i].spec.destination))
-            return 0;
-    }
-    return c->doors != NULL;
 }
 
 static int check(struct client *c)
@@ -427,35 +422,42 @@ static int check(struct client *c)
     if (o->tlsmux && o->stdio == NULL && !has_ports(o))
         return options_complain(o->command, "-tlsmux",
                                 ": -L, -D or -W is needed");
-    if (!mtls00_check_options(o) ||
-        (o->stdio != NULL && !mtls00_check_destination(o, "-W", destination)))
+    if (!mtls00_check_options(o) || !dtls_conf_check(o) ||
+        (o->stdio != NULL && (!mtls00_check_destination(o, "-W", destination) ||
+                              !dtls_conf_destination(o, "-W", destination))))
         return 0;
     if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";
     c->wishes = wishes_new(o);
-    return c->wishes != NULL && read_doors(c);
+    c->doors = doors_new(o);
+    return c->wishes != NULL && c->doors != NULL;
 }
 
-static int bind_doors(struct client *c)
+static int set_up(struct client *c)
 {
-    for (size_t i = 0; i < c->n_doors; i++) {
-        struct door *door = &c->doors[i];
-        const char *to = door->spec.destination;
+    const struct options *o = &c->o;
+    uint64_t seconds =
+        o->udp_timeout >= 0 ? (uint64_t)o->udp_timeout : UDP_TIMEOUT_S;
 
-        door->listener =
-            listener_new(&c->app, &door->spec.listen,
-                         *to != '\0' ? to : "SOCKS", on_accept, door);
-        if (door->listener == NULL)
-            return 0;
-    }
-    return 1;
+    c->pool = dial_pool_new(&c->app.loop);
+    c->ctx = tls_conf_new(o, 0);
+    if (o->dtls && c->ctx != NULL)
+        c->control = tls_conf_control(o, NULL);
+    c->app.datagrams_idle_ms = seconds * 1000;
+    TAILQ_INIT(&c->tlsmux.calls);
+    c->more = sessions_new(&c->app, c->ctx, o, &c->server, c->pool,
+                           o->sessions > 0 ? (size_t)o->sessions - 1 : 0,
+                           on_sessions, c);
+    return c->ctx != NULL && (!o->dtls || c->control != NULL) &&
+           sign_start(o, c->ctx) && c->pool != NULL && c->more != NULL &&
+           doors_bind(c->doors, &c->app, &c->least, on_accept, c);
 }
 
 static void free_all(struct client *c)
 {
     sessions_free(c->more);
     wishes_free(c->wishes);
-    free(c->doors);
+    doors_free(c->doors);
     options_free(&c->o);
 }
 
@@ -466,19 +468,13 @@ static int run(struct client *c)
         return EXIT_USAGE;
     c->app.command = c;
     c->app.drain = on_drain;
+    c->app.end = on_end;
     if (!app_init(&c->app))
         return EXIT_FAILURE;
     uv_timer_init(&c->app.loop, &c->retry);
     c->retry.data = c;
     wishes_start(c->wishes, &c->app);
-    c->pool = dial_pool_new(&c->app.loop);
-    c->ctx = tls_conf_new(&c->o, 0);
-    TAILQ_INIT(&c->tlsmux.calls);
-    c->more = sessions_new(&c->app, c->ctx, &c->o, &c->server, c->pool,
-                           c->o.sessions > 0 ? (size_t)c->o.sessions - 1 : 0,
-                           on_sessions, c);
-    if (c->ctx != NULL && sign_start(&c->o, c->ctx) && c->pool != NULL &&
-        c->more != NULL && bind_doors(c)) {
+    if (set_up(c)) {
         (c->o.tlsmux ? start_tlsmux : connect_to_server)(c);
     } else {
         c->app.status = EXIT_FAILURE;
@@ -507,6 +503,7 @@ int s_client_main(int argc, char *argv[])
     }
     sign_stop();
     tickets_clear(&c.tlsmux.tickets);
+    tls_conf_control_free(c.control);
     tls_conf_free(c.ctx);
     free_all(&c);
     tell_trace_end();

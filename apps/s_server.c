@@ -7,6 +7,9 @@
 #include "allow.h"
 #include "commands.h"
 #include "configured.h"
+#include "datagrams.h"
+#include "dtls_conf.h"
+#include "dtls_server.h"
 #include "echo.h"
 #include "link.h"
 #include "listen.h"
@@ -64,8 +67,8 @@ static const struct option options_server[] = {
 /* clang-format on */
 
 static const struct option *const tables[] = {
-    options_server,  options_mtls00, options_tls, options_sign,
-    options_session, options_output, NULL};
+    options_server, options_dtls,    options_mtls00, options_tls,
+    options_sign,   options_session, options_output, NULL};
 
 struct server {
     struct app app;
@@ -74,6 +77,7 @@ struct server {
     struct allow *allow;
     struct allow *allow_listen; /* NULL: nowhere */
     struct listener *listener;
+    struct dtls_server *dtls; /* with -dtls */
     int64_t n_links;
 };
 
@@ -87,6 +91,8 @@ static struct server *server_of(const struct link *k)
 
 static void on_opened(struct link *k)
 {
+    if (server_of(k)->dtls != NULL)
+        dtls_server_bound(server_of(k)->dtls, k);
     k->owner = dial_pool_new(&k->app->loop);
     if (k->owner == NULL)
         link_close(k, LINK_FAILED, "out of memory");
@@ -101,7 +107,7 @@ static void on_requested(struct link *k, BIO *bio)
     else if (remote_is_wish(bio))
         remote_listen(k, bio, s->allow_listen);
     else if (s->o.echo)
-        echo_new(k, bio);
+        (s->dtls != NULL ? datagrams_echo : echo_new)(k, bio);
     else
         request_new(k, bio, k->owner, s->allow);
 }
@@ -144,16 +150,29 @@ static int64_t count(const struct server *s)
 
 static void begin(struct server *s, int fd, SSL *ssl)
 {
-    if (s->o.tlsmux)
+    struct link *k;
+
+    if (s->o.tlsmux) {
         tlsmux_serve(&s->app, fd, ssl, &s->o, s->allow);
-    else if (link_new(&s->app, fd, ssl, &s->o, &ops, NULL) != NULL)
-        s->n_links++;
+        return;
+    }
+    k = link_new(&s->app, fd, ssl, &s->o, &ops, NULL);
+    if (k == NULL)
+        return;
+    s->n_links++;
+    if (s->dtls != NULL)
+        dtls_server_await(s->dtls, k);
+}
+
+static int64_t sessions_max(const struct server *s)
+{
+    return s->o.sessions_max > 0 ? s->o.sessions_max : SESSIONS_MAX;
 }
 
 static void on_accept(void *arg, int fd, const char *source)
 {
     struct server *s = arg;
-    int64_t most = s->o.sessions_max > 0 ? s->o.sessions_max : SESSIONS_MAX;
+    int64_t most = sessions_max(s);
     SSL *ssl;
 
     if (count(s) >= most && !make_room(s)) {
@@ -162,7 +181,7 @@ static void on_accept(void *arg, int fd, const char *source)
         close(fd);
         return;
     }
-    ssl = SSL_new(s->ctx);
+    ssl = SSL_new(s->dtls != NULL ? dtls_server_control(s->dtls) : s->ctx);
     if (ssl == NULL) {
         report_error("%s turned away", source);
         close(fd);
@@ -182,10 +201,16 @@ static void on_drain(struct app *app)
 
     listener_free(s->listener);
     s->listener = NULL;
+    dtls_server_drain(s->dtls);
     TAILQ_FOREACH(k, &app->links, node)
     {
         remote_drain(k);
     }
+}
+
+static void on_end(struct app *app)
+{
+    dtls_server_close(((struct server *)app->command)->dtls);
 }
 
 static int make_rules(const struct server *s, const struct strings *list,
@@ -210,12 +235,29 @@ static int check(struct server *s, struct endpoint *where)
         return options_complain(s->o.command, "-accept", ": not [HOST:]PORT");
     if (s->o.cert == NULL)
         return options_complain(s->o.command, "-cert", ": it is needed");
-    if (!options_tlsmux(&s->o) || !mtls00_check_options(&s->o))
+    if (!options_tlsmux(&s->o) || !mtls00_check_options(&s->o) ||
+        !dtls_conf_check(&s->o))
         return 0;
     return make_rules(s, &s->o.allow, "-allow", &s->allow) &&
            (s->o.allow_listen.n == 0 ||
             make_rules(s, &s->o.allow_listen, "-allow-listen",
                        &s->allow_listen));
+}
+
+/* UDP has the addresses, and the port, that TCP has got. */
+static int start_dtls(struct server *s)
+{
+    char address[ADDR_TEXT_MAX];
+
+    s->dtls = dtls_server_new(&s->app, s->ctx, &s->o, (size_t)sessions_max(s));
+    for (unsigned i = 0;
+         s->dtls != NULL && listener_address(s->listener, i, address); i++) {
+        if (!dtls_server_listen(s->dtls, address))
+            return 0;
+    }
+    if (s->o.udp_timeout > 0)
+        s->app.datagrams_idle_ms = (uint64_t)s->o.udp_timeout * 1000;
+    return s->dtls != NULL;
 }
 
 static void start(struct server *s, const struct endpoint *where)
@@ -227,7 +269,7 @@ static void start(struct server *s, const struct endpoint *where)
     if (s->ctx != NULL && sign_start(&s->o, s->ctx) &&
         (s->o.allow.n > 0 || configured_allow(s->allow)))
         s->listener = listener_new(&s->app, where, "sessions", on_accept, s);
-    if (s->listener == NULL) {
+    if (s->listener == NULL || (s->o.dtls && !start_dtls(s))) {
         app_quit(&s->app);
         return;
     }
@@ -244,6 +286,7 @@ static int serve(struct server *s)
         return EXIT_USAGE;
     s->app.command = s;
     s->app.drain = on_drain;
+    s->app.end = on_end;
     if (!app_init(&s->app))
         return EXIT_FAILURE;
     start(s, &where);
@@ -269,6 +312,7 @@ int s_server_main(int argc, char *argv[])
         break;
     }
     sign_stop();
+    dtls_server_free(s.dtls);
     tls_conf_free(s.ctx);
     allow_free(s.allow);
     allow_free(s.allow_listen);

@@ -11,7 +11,7 @@
 #include "report.h"
 
 #include <errno.h>
-#include <mtls/bio_mtls.h>
+#include <mtls/mtls_dtls.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
@@ -274,7 +274,8 @@ static int set_conf_commands(SSL_CTX *ctx, const struct options *o, int server)
 
 int tls_conf_versions(SSL_CTX *ctx, const struct options *o, int server)
 {
-    return set_versions(ctx, o) && set_conf_commands(ctx, o, server);
+    return (o->dtls || set_versions(ctx, o)) &&
+           set_conf_commands(ctx, o, server);
 }
 
 /*
@@ -341,19 +342,33 @@ static struct conf *attach_conf(SSL_CTX *ctx)
     return conf;
 }
 
+/* What callbacks need hangs on it from the start. NULL, with a message. */
+static SSL_CTX *make_ctx(const SSL_METHOD *method, struct conf **conf)
+{
+    SSL_CTX *ctx = SSL_CTX_new(method);
+
+    if (ctx != NULL && (*conf = attach_conf(ctx)) != NULL)
+        return ctx;
+    report_error("no TLS context");
+    SSL_CTX_free(ctx);
+    return NULL;
+}
+
+static const SSL_METHOD *method_of(const struct options *o, int server)
+{
+    if (o->dtls)
+        return server ? DTLS_server_method() : DTLS_client_method();
+    return server ? TLS_server_method() : TLS_client_method();
+}
+
 SSL_CTX *tls_conf_new(const struct options *o, int server)
 {
     struct conf *conf = NULL;
     SSL_CTX *ctx;
 
-    if (!load_providers(o) || !configured_check())
+    if (!load_providers(o) || !configured_check() ||
+        (ctx = make_ctx(method_of(o, server), &conf)) == NULL)
         return NULL;
-    ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-    if (ctx == NULL || (conf = attach_conf(ctx)) == NULL) {
-        report_error("no TLS context");
-        SSL_CTX_free(ctx);
-        return NULL;
-    }
     if (!set_files(ctx, conf, o) || !tls_conf_versions(ctx, o, server) ||
         !mtls00_conf(ctx, o, server) || !set_verify(ctx, o, server) ||
         !tls_key_load(ctx, o)) {
@@ -361,18 +376,46 @@ SSL_CTX *tls_conf_new(const struct options *o, int server)
         return NULL;
     }
     set_sessions(ctx, conf, o, server);
+    if (o->dtls && !MTLS_dtls_set_datagram_ctx(ctx)) {
+        report_error("no DTLS context");
+        tls_conf_free(ctx);
+        return NULL;
+    }
     return ctx;
 }
 
-void tls_conf_free(SSL_CTX *ctx)
+SSL_CTX *tls_conf_control(const struct options *o, MTLS_DTLS_WAITING *waiting)
+{
+    struct conf *conf = NULL;
+    SSL_CTX *ctx = make_ctx(
+        waiting != NULL ? TLS_server_method() : TLS_client_method(), &conf);
+
+    if (ctx == NULL)
+        return NULL;
+    if (!set_files(ctx, conf, o) || !MTLS_dtls_set_control_ctx(ctx, waiting)) {
+        report_error("no TLS context");
+        tls_conf_control_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    return ctx;
+}
+
+void tls_conf_control_free(SSL_CTX *ctx)
 {
     struct conf *conf = ctx != NULL ? conf_of(ctx) : NULL;
 
     SSL_CTX_free(ctx);
-    unload_providers();
     if (conf == NULL)
         return;
     BIO_free(conf->keylog);
     free(conf->sess_out);
     free(conf);
+}
+
+void tls_conf_free(SSL_CTX *ctx)
+{
+    tls_conf_control_free(ctx);
+    unload_providers();
 }

@@ -9,6 +9,7 @@
 
 #include "options.h"
 
+#include <mtls/mtls_dtls.h>
 #include <openssl/ssl.h>
 
 /*
@@ -17,6 +18,14 @@
  */
 SSL_CTX *tls_conf_new(const struct options *o, int server);
 void tls_conf_free(SSL_CTX *ctx);
+
+/*
+ * tls_conf_control makes the other context of -dtls, where tls_conf_new() is
+ * for DTLS: that of the TLS connections. A server's has |waiting|, a client's
+ * NULL. NULL, with a message.
+ */
+SSL_CTX *tls_conf_control(const struct options *o, MTLS_DTLS_WAITING *waiting);
+void tls_conf_control_free(SSL_CTX *ctx);
 
 /*
  * tls_conf_versions applies the options that |conf| holds and those of TLS's

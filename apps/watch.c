@@ -107,6 +107,11 @@ void watch_was_written(struct watch *w, ptrdiff_t n)
         w->has &= ~(unsigned)WATCH_OUT;
 }
 
+void watch_mended(struct watch *w)
+{
+    w->has &= ~(unsigned)WATCH_BROKEN;
+}
+
 void watch_drop(struct watch *w)
 {
     if (w->queued)

@@ -53,6 +53,9 @@ void watch_was_read(struct watch *w, ptrdiff_t n, size_t room);
 /* watch_was_written: likewise for send(). */
 void watch_was_written(struct watch *w, ptrdiff_t n);
 
+/* watch_mended: the error has been taken off the socket, which lives on. */
+void watch_mended(struct watch *w);
+
 /* watch_drop ends it. The caller closes the socket at once, and with that the
  * kernel forgets it. */
 void watch_drop(struct watch *w);

@@ -23,7 +23,7 @@ usage() {
 cert=(-cert "$dir/server.pem" -key "$dir/server.key")
 usage Usage
 usage frobnicate frobnicate
-usage -dtls s_client -connect localhost:1 -dtls
+usage -dtsl s_client -connect localhost:1 -dtsl
 usage -accept s_server "${cert[@]}"
 usage -cert s_server -accept 0
 usage -accept s_server -accept x.example:99999 "${cert[@]}"
@@ -45,6 +45,15 @@ usage "together" s_client -connect localhost:1 -D 5 -W x:1
 usage -window s_client -connect localhost:1 -tlsmux -D 0 -window 1000
 usage -R s_client -connect localhost:1 -tlsmux -R 1:x:1
 usage -tlsmux s_client -connect localhost:1 -tlsmux
+for option in "-D 0" "-R 1:x:1" "-sessions 2" -tlsmux -mtls00 "-sign pkcs7" \
+    -tls1_3 "-sess_in x" "-ciphersuites x" "-L 5:unix:/x" "-W unix:/x"; do
+    # shellcheck disable=SC2086 # an option and its value
+    usage "${option%% *}\|5:unix" s_client -connect localhost:1 -dtls $option
+done
+usage -allow-listen s_server -accept 0 "${cert[@]}" -dtls -allow-listen '*:*'
+usage -mtu s_client -connect localhost:1 -mtu 1000
+usage -mtu s_client -connect localhost:1 -dtls -mtu 100
+usage -udp_timeout s_server -accept 0 "${cert[@]}" -udp_timeout 5
 usage -echo s_server -accept 0 "${cert[@]}" -tlsmux -echo
 usage frob s_server -allow-listen frob -accept 0 "${cert[@]}"
 usage "together" s_client -connect localhost:1 -L 5:x:1 -W x:1
