@@ -56,6 +56,15 @@ def count(c):
     c.close()
 
 
+def finger(c):
+    """Answers a line, as RFC 1288 and RFC 3912 have it, and ends."""
+    line = b""
+    while not line.endswith(b"\r\n"):
+        line += c.recv(1)
+    c.sendall(b"Login: %s\r\n" % line.strip())
+    c.close()
+
+
 def reset(c):
     """Sends a little, then resets."""
     c.recv(1)
@@ -245,7 +254,7 @@ def stall(port, path, wanted, go, seconds):
 
 
 HANDLERS = {"echo": echo, "count": count, "reset": reset, "early": early,
-            "endless": endless}
+            "endless": endless, "finger": finger}
 CLIENTS = {"deaf": deaf, "downloads": downloads, "pings": pings, "half": half,
            "outcome": outcome, "stall": stall}
 

@@ -11,6 +11,7 @@ start_nginx
 head -c 5000000 /dev/urandom >"$dir/www/file"
 start_peer reset reset
 start_peer count count
+start_peer finger finger
 
 # free_port: one that nobody listens on just now
 free_port() {
@@ -82,7 +83,8 @@ fetch() {
 
 start_tlsmux -L "0:localhost:$web" -L "0:127.0.0.1:$smtp" \
     -L "0:127.0.0.1:$count" -L "0:127.0.0.1:$reset" -L "0:127.0.0.1:1" \
-    -L "0:198.51.100.1:80" -L "0:127.0.0.1:$redis" -D 0
+    -L "0:198.51.100.1:80" -L "0:127.0.0.1:$redis" \
+    -L "0:localhost:$finger" -D 0
 socks=$(local_port SOCKS)
 
 # --- -L: programs that know nothing of it ---
@@ -92,6 +94,8 @@ fetch "curl and nginx" curl -s -o "$dir/got" \
 is "redis-cli and redis" \
     "$(redis-cli -p "$(local_port "127.0.0.1:$redis")" set by tlsmux)" OK
 is "and it is there" "$(redis-cli -p "$redis" get by)" tlsmux
+is "whois and a finger server" "$(timeout 60 whois -h 127.0.0.1 \
+    -p "$(local_port "localhost:$finger")" somebody)" "Login: somebody"
 mail=$(local_port "127.0.0.1:$smtp")
 timeout 60 swaks --server "127.0.0.1:$mail" --from a@client.test \
     --to b@mail.test --body "sent by swaks" >"$dir/swaks.log" 2>&1
@@ -183,6 +187,14 @@ head -c 4 "$dir/raw" | cmp -s - <(printf '\005\000\005\000')
 ok "openssl s_client: granted"
 tail -c 5000000 "$dir/raw" | cmp -s - "$dir/www/file"
 ok "openssl s_client: the file"
+
+timeout 60 gnutls-cli --logfile="$dir/gnutls.log" --x509cafile="$dir/ca.pem" \
+    -p "$port" localhost >"$dir/raw" 2>>"$dir/gnutls.log" \
+    < <(cat "$dir/octets"; until_true 30 has_all)
+head -c 4 "$dir/raw" | cmp -s - <(printf '\005\000\005\000')
+ok "gnutls-cli: granted"
+has_all
+ok "gnutls-cli: the file"
 
 # --- many, and the end ---
 
