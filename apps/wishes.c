@@ -19,6 +19,7 @@ struct wish {
     struct wishes *all;
     struct remote *remote;
     const char *text;
+    int granted; /* the server has listened there for us */
     uv_timer_t retry;
 };
 
@@ -26,7 +27,6 @@ struct wishes {
     struct app *app;
     struct link *link;        /* the session, or NULL */
     struct dial_pool *inward; /* of channels that the server opens */
-    int granted;              /* the server has listened for us */
     size_t n;
     struct wish at[];
 };
@@ -45,13 +45,13 @@ static void on_told(void *arg, const char *why)
     struct app *app = w->all->app;
 
     if (why == NULL) {
-        w->all->granted = 1;
+        w->granted = 1;
         return;
     }
     if (app->drain_until != 0)
         return;
     report_error("-R %s: %s", w->text, why);
-    if (w->all->granted) {
+    if (w->granted) {
         uv_timer_start(&w->retry, on_retry, RETRY_MS, 0);
         return;
     }

@@ -69,13 +69,38 @@ refused "another path" prohibited -R "unix:$dir/other.sock:127.0.0.1:1"
 refused "a name" malformed -R "there.example:0:127.0.0.1:1"
 refused "a port in use" connect-failed -R "127.0.0.1:$web:127.0.0.1:1"
 
+refused "one of two" prohibited -R "0:127.0.0.1:1" -R "[::1]:0:127.0.0.1:1"
+many=()
+for i in $(seq 65); do
+    many+=(-R "0:127.0.0.1:$i")
+done
+refused "more than a session may have" resource-shortage "${many[@]}"
+start_client "${many[@]:0:128}"
+has_all() {
+    [ "$(grep -c "^the server listens" "$client_log")" -ge 64 ]
+}
+until_true 20 has_all
+ok "as many as it may have"
+kill "$client"
+ended "$client"
+is "they end" "$status" 0
+
 # A port that is in use by the session that was lost comes back.
-start_client -R "$there:127.0.0.1:$web"
-until_true 20 grep -q "the server listens" "$client_log" || die "no -R"
+start_client -R "$there:127.0.0.1:$web" \
+    -R "unix:$dir/there.sock:127.0.0.1:$web"
+until_true 20 grep -q "there.sock for" "$client_log" || die "no -R"
 killed "$server"
-server_port=$port start_server -allow-listen "*:$there"
+server_port=$port start_server -allow-listen "*:$there" \
+    -allow-listen "unix:$dir/there.sock" -allow-listen "[::1]:*"
 until_true 60 curl -sf -o /dev/null "http://127.0.0.1:$there/file"
 fetch "after the session was lost" "http://127.0.0.1:$there/file"
+until_true 60 curl -sf -o /dev/null --unix-socket "$dir/there.sock" \
+    http://localhost/file
+fetch "and on the UNIX socket" --unix-socket "$dir/there.sock" \
+    http://localhost/file
+start_client -R "[::1]:0:127.0.0.1:$web"
+until_true 20 grep -q "the server listens" "$client_log" || die "no -R"
+fetch "on IPv6" "http://[::1]:$(remote_ports "127.0.0.1:$web")/file"
 
 # A server that was not told to, the one with -echo too, listens for nobody.
 for option in "" -echo; do
