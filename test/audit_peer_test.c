@@ -4,12 +4,11 @@
  */
 
 /* The log of one end beside that of the other, each honest or not. */
+#include "audit_found.h"
 #include "evidence_log.h"
 #include "evidence_signed.h"
 
 #include <check.h>
-#include <mtls/mtls_audit.h>
-#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +19,7 @@
 static char ours[256], theirs[256];
 static struct mtls_evidence_log *our_log, *their_log;
 
-static struct {
-    MTLS_AUDIT_RESULT result;
-    int bad[16], open[16], notes[16];
-    char texts[1024];
-} found;
+static struct audit_found found; /* by the last audit */
 
 static void set_up(void)
 {
@@ -43,31 +38,12 @@ static void tear_down(void)
     evidence_remove();
 }
 
-static void on_finding(const MTLS_AUDIT_FINDING *finding, void *arg)
-{
-    size_t used = strlen(found.texts);
-
-    (void)arg;
-    ck_assert_uint_lt(finding->number, 16);
-    if (finding->weight == MTLS_AUDIT_BAD)
-        found.bad[finding->number]++;
-    else if (finding->weight == MTLS_AUDIT_OPEN)
-        found.open[finding->number]++;
-    else
-        found.notes[finding->number]++;
-    snprintf(found.texts + used, sizeof(found.texts) - used, "%s\n",
-             finding->text);
-}
-
 static void audit(int trusting)
 {
     X509_STORE *trust = trusting ? pki_trust(NULL) : NULL;
-    MTLS_AUDIT_PARAMS params = {
-        .log = ours, .peer = theirs, .trust = trust, .finding = on_finding};
+    MTLS_AUDIT_PARAMS params = {.log = ours, .peer = theirs, .trust = trust};
 
-    memset(&found, 0, sizeof(found));
-    ck_assert(MTLS_audit(&params, &found.result));
-    ck_assert_uint_eq(ERR_peek_error(), 0);
+    audit_find(&found, &params);
     X509_STORE_free(trust);
 }
 

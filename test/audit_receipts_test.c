@@ -4,12 +4,11 @@
  */
 
 /* What an audit says of receipts and of those who signed: row G6. */
+#include "audit_found.h"
 #include "evidence_log.h"
 #include "evidence_signed.h"
 
 #include <check.h>
-#include <mtls/mtls_audit.h>
-#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +21,7 @@
 static char path[256];
 static struct mtls_evidence_log *log_;
 
-static struct {
-    MTLS_AUDIT_RESULT result;
-    uint64_t of[16];
-    int verified[16], bad[16], open[16];
-    char text[512]; /* of the first bad one */
-} found;
+static struct audit_found found; /* by the last audit */
 
 static void set_up(void)
 {
@@ -43,34 +37,12 @@ static void tear_down(void)
     evidence_remove();
 }
 
-static void on_entry(const MTLS_AUDIT_ENTRY *entry, void *arg)
-{
-    (void)arg;
-    found.of[entry->number] = entry->of;
-    found.verified[entry->number] = entry->verified;
-}
-
-static void on_finding(const MTLS_AUDIT_FINDING *finding, void *arg)
-{
-    (void)arg;
-    if (finding->weight == MTLS_AUDIT_BAD) {
-        found.bad[finding->number]++;
-        if (found.text[0] == '\0')
-            snprintf(found.text, sizeof(found.text), "%s", finding->text);
-    } else if (finding->weight == MTLS_AUDIT_OPEN) {
-        found.open[finding->number]++;
-    }
-}
-
 static void audit(void)
 {
     X509_STORE *trust = pki_trust(NULL);
-    MTLS_AUDIT_PARAMS params = {
-        .log = path, .trust = trust, .entry = on_entry, .finding = on_finding};
+    MTLS_AUDIT_PARAMS params = {.log = path, .trust = trust};
 
-    memset(&found, 0, sizeof(found));
-    ck_assert(MTLS_audit(&params, &found.result));
-    ck_assert_uint_eq(ERR_peek_error(), 0);
+    audit_find(&found, &params);
     X509_STORE_free(trust);
 }
 
