@@ -58,7 +58,7 @@ static int take_on_off(BIO *b, struct mtls_sign_filter *f)
 {
     const int on = f->reader.data[0];
 
-    if (on > 1)
+    if (on > 1 || on == f->peer_on) /* what changes nothing is a replay */
         return malformed(b, f);
     if (!on && f->set.require)
         return mtls_sign_fail(b, f, MTLS_SIGN_BAD_SIGN, MTLS_R_SIGN_REQUIRED,
