@@ -21,6 +21,8 @@
 #define CHANNELS 6
 #define ORDERS 20
 
+static pthread_barrier_t all_are_here;
+
 /* The filter that each end's are copies of. */
 static BIO *model(const char *log)
 {
@@ -68,8 +70,11 @@ static const char *work(const struct job *job, int first)
     const char *wrong = NULL;
     char c;
 
+    pthread_barrier_wait(&all_are_here);
     if (b == NULL)
         return "no filter";
+    if (BIO_do_handshake(b) != 1)
+        wrong = "no handshake";
     for (int i = 0; wrong == NULL && i < ORDERS; i++)
         if (!exchange(b, job, i, first))
             wrong = "no exchange";
@@ -156,6 +161,7 @@ START_TEST(each_channel_in_threads_of_its_own)
     models[0] = model("client.log");
     models[1] = model("server.log");
     open_all(&st, c, s);
+    pthread_barrier_init(&all_are_here, NULL, 2 * CHANNELS);
     for (int i = 0; i < CHANNELS; i++) {
         c[i].number = s[i].number = i;
         c[i].model = models[0];
@@ -171,6 +177,7 @@ START_TEST(each_channel_in_threads_of_its_own)
         ck_assert_pstr_eq(c[i].wrong, NULL);
         ck_assert_pstr_eq(s[i].wrong, NULL);
     }
+    pthread_barrier_destroy(&all_are_here);
     BIO_free(models[0]);
     BIO_free(models[1]);
     stacks_free(&st);
