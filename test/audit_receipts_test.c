@@ -97,7 +97,7 @@ START_TEST(a_receipt_for_other_data_is_bad)
     ck_assert_uint_eq(found.result.bad, 1);
     ck_assert(found.bad[2] && !found.verified[2]);
     ck_assert_str_eq(found.text,
-                     "is a receipt for other data than that of entry 1");
+                     "2 is a receipt for other data than that of entry 1");
     ck_assert(found.open[1]); /* it has no other */
 }
 END_TEST

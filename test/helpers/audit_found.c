@@ -23,18 +23,14 @@ static void on_entry(const MTLS_AUDIT_ENTRY *entry, void *arg)
 static void on_finding(const MTLS_AUDIT_FINDING *finding, void *arg)
 {
     struct audit_found *found = arg;
+    int *const by_weight[] = {found->notes, found->open, found->bad};
     size_t used = strlen(found->texts);
 
-    ck_assert_uint_lt(finding->number, AUDIT_NUMBERS);
-    if (finding->weight == MTLS_AUDIT_BAD) {
-        found->bad[finding->number]++;
-        if (found->text[0] == '\0')
-            snprintf(found->text, sizeof(found->text), "%s", finding->text);
-    } else if (finding->weight == MTLS_AUDIT_OPEN) {
-        found->open[finding->number]++;
-    } else {
-        found->notes[finding->number]++;
-    }
+    if (finding->number < AUDIT_NUMBERS)
+        by_weight[finding->weight][finding->number]++;
+    if (finding->weight == MTLS_AUDIT_BAD && found->text[0] == '\0')
+        snprintf(found->text, sizeof(found->text), "%llu %s",
+                 (unsigned long long)finding->number, finding->text);
     snprintf(found->texts + used, sizeof(found->texts) - used, "%s\n",
              finding->text);
 }

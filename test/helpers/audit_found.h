@@ -9,7 +9,7 @@
 
 #include <mtls/mtls_audit.h>
 
-#define AUDIT_NUMBERS 64 /* of entries, 0 for the log, that can be told of */
+#define AUDIT_NUMBERS 64 /* of entries that are told of; 0: the log */
 
 /* By the numbers of entries; findings are counted. */
 struct audit_found {
@@ -17,7 +17,7 @@ struct audit_found {
     int bad[AUDIT_NUMBERS], open[AUDIT_NUMBERS], notes[AUDIT_NUMBERS];
     int verified[AUDIT_NUMBERS];
     uint64_t of[AUDIT_NUMBERS];
-    char text[512];   /* of the first bad one */
+    char text[512];   /* of the first bad one, with its number */
     char texts[2048]; /* of all, one a line, as far as there is room */
 };
 
