@@ -6,9 +6,12 @@
 #include "flow.h"
 
 #define HURRY_ELAPSED 100 /* microseconds between two Acknowledgments, ... */
-#define HURRY_WINDOW (256 * 1024) /* ... which a window of this is enough for \
-                                   */
-#define IDLE_MOST 2 /* the part of the time that may pass without data */
+#define HURRY_WINDOW                                                  \
+    (256 * 1024)          /* ... which a window of this is enough for \
+                           */
+#define IDLE_MOST 2       /* the part of the time that may pass without data */
+#define STARVING_RTT 1000 /* microseconds: on a shorter way ... */
+#define STARVING_MOST (384 * 1024) /* ... so many octets must do */
 
 uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
 {
@@ -102,6 +105,12 @@ int mtls_flow_tune_hurries(const struct mtls_flow_rx *rx, uint32_t elapsed)
 int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed)
 {
     return (uint64_t)idle * IDLE_MOST >= elapsed;
+}
+
+uint32_t mtls_flow_tune_most(const struct mtls_flow_tune *tune, uint32_t cap)
+{
+    return tune->rtt < STARVING_RTT && cap > STARVING_MOST ? STARVING_MOST
+                                                           : cap;
 }
 
 /* Half a window read within a round trip is a whole one in two. */

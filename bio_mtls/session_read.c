@@ -21,8 +21,11 @@ void mtls_session_grow(struct mtls_channel *c)
     int starving = c->starving == STARVING_LONG;
     uint32_t more = 0, max_packet;
 
-    if (c->prompt || starving)
-        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, !c->prompt);
+    if (c->prompt)
+        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, 0);
+    else if (starving)
+        more = mtls_flow_rx_wanted(
+            &c->in, mtls_flow_tune_most(&s->tune, s->config.max_window), 1);
     if (more > most)
         more = (uint32_t)most;
     if (more == 0)

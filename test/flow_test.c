@@ -338,6 +338,17 @@ START_TEST(a_reader_that_waits_half_of_the_time_starves)
 }
 END_TEST
 
+START_TEST(starving_widens_less_on_a_short_way)
+{
+    struct mtls_flow_tune tune = {.rtt = 999};
+
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20), 384 * 1024);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1000), 1000);
+    tune.rtt = 1000;
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20), 1 << 20);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
