@@ -261,6 +261,12 @@ def names(_):
             assert code(tool, name(host + ".example", ECHO.port),
                         command) == 2, (host, command)
     assert code(tool, name("localhost", ECHO.port)) == 0
+    s = associate(tool)
+    for host in ("both", "here", "mixed", "zero", "mapped", "there", "here"):
+        s.sendall(frame(name(host + ".example", ECHO.port), host.encode()))
+    for _ in range(2):
+        assert datagram(s)[10:] == b"here"
+    assert dropped(tool, s) == 5
     # As often as it changes: what is granted is what has been checked.
     stop = []
 
