@@ -103,7 +103,7 @@ int doors_bind(struct doors *d, struct app *app, struct link *const *link,
         struct door *door = &d->at[i];
         const char *to = door->spec.destination;
 
-        if (d->options->dtls) {
+        if (d->options->dtls && *to != '\0') {
             door->udp = forward_udp_new(app, &door->spec, link);
             if (door->udp == NULL || !forward_udp_open(door->udp))
                 return 0;

@@ -40,7 +40,6 @@ int dtls_conf_check(const struct options *o)
         {"-tlsmux", o->tlsmux},
         {"-mtls00", o->mtls00},
         {"-sign", o->sign != NULL},
-        {"-D", o->socks.n > 0},
         {"-R", o->remotes.n > 0},
         {"-allow-listen", o->allow_listen.n > 0},
         {"-sessions", o->sessions > 1},

@@ -8,6 +8,7 @@
 #include "forward.h"
 #include "link.h"
 #include "local.h"
+#include "proxy_udp.h"
 #include "report.h"
 #include "socks.h"
 #include "tell.h"
@@ -104,15 +105,24 @@ static int open_channel(struct proxy *p, struct link *k, const char *to)
 
 static void on_requested(struct socks *s)
 {
-    struct link *k = *(struct link *const *)s->owner;
+    struct link *const *link = s->owner;
+    struct link *k = *link;
+    int up = k != NULL && k->state == LINK_OPEN;
+    int datagrams = up && k->dtls != NULL; /* its channels carry nothing else */
     char to[ADDR_TEXT_MAX];
     struct proxy *p;
 
-    if (BIO_tlsmux_get_command(s->b) != MTLS_TLSMUX_CONNECT) {
+    if (up &&
+        BIO_tlsmux_get_command(s->b) !=
+            (datagrams ? MTLS_TLSMUX_UDP_ASSOCIATE : MTLS_TLSMUX_CONNECT)) {
         socks_refuse(s, MTLS_TLSMUX_COMMAND_NOT_SUPPORTED);
         return;
     }
-    if (k == NULL || k->state != LINK_OPEN || !socks_destination(s, to) ||
+    if (datagrams) {
+        proxy_udp_start(s, link);
+        return;
+    }
+    if (!up || !socks_destination(s, to) ||
         (p = calloc(1, sizeof(*p))) == NULL) {
         socks_refuse(s, MTLS_TLSMUX_FAILURE);
         return;

@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* -D over channels: each CONNECT of a SOCKS client becomes one of a session. */
+/* -D over channels: each CONNECT of a SOCKS client becomes one of a session;
+ * where that carries datagrams, each destination of a UDP ASSOCIATE. */
 #ifndef MTLS_APPS_PROXY_H
 #define MTLS_APPS_PROXY_H
 

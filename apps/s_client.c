@@ -47,7 +47,8 @@ static const struct option options_client[] = {
      "either end may be unix:/path; may be repeated", 0, 0},
     {"D", OPTION_LIST, AT(socks), "[BIND:]PORT",
      "be a SOCKS 5 server there, on loopback unless BIND says\n"
-     "otherwise; the server connects; may be repeated", 0, 0},
+     "otherwise; the server connects; with -dtls for UDP; may be\n"
+     "repeated", 0, 0},
     {"R", OPTION_LIST, AT(remotes), "[BIND:]PORT:HOST:HPORT",
      "have the server listen on this port, and forward connections\n"
      "to HOST:HPORT as seen from here; may be repeated", 0, 0},

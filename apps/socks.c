@@ -318,6 +318,8 @@ void socks_drain(struct app *app)
         next = TAILQ_NEXT(s, node);
         if (s->state == SOCKS_REQUEST || s->state == SOCKS_LINGERS)
             destroy(s, 0);
+        else if (s->state == SOCKS_HELD)
+            end(s); /* datagrams have no end to wait for */
     }
 }
 

@@ -67,7 +67,7 @@ void socks_refuse(struct socks *s, int reply);
 /* socks_drop closes it without a word. Nothing of |s| is used after it. */
 void socks_drop(struct socks *s);
 
-/* socks_drain ends those that have not asked for anything yet. */
+/* socks_drain ends those that have not asked for anything yet, and UDP. */
 void socks_drain(struct app *app);
 
 /* socks_abandon ends all, at the end of the program. */

@@ -57,27 +57,30 @@ def clients(_):
         assert tool.stop() == 0, tool.text()[-2000:]
 
 
+def udp(host="127.0.0.1"):
+    u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    u.bind((host, 0))
+    u.settimeout(PATIENCE)
+    return u
+
+
+def associated(tool, port=0):
+    """The TCP connection, and where datagrams go to."""
+    s = local(tool)
+    s.sendall(GREETING + request(literal("127.0.0.1", port), 3))
+    assert whole(s, 2) == CHOICE
+    got, where = reply(s)
+    assert got == 0 and where[:4] == b"\x7f\0\0\1"
+    return s, ("127.0.0.1", struct.unpack(">H", where[4:])[0])
+
+
 @case("K5 a local client's datagrams: from others, before it has spoken")
 def local_datagrams(_):
     tool = Tool("s_client", "-tlsmux", "-connect", "localhost:%d" %
                 TOOL.port(), "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0")
-
-    def opened(port=0):
-        s = local(tool)
-        s.sendall(GREETING + request(literal("127.0.0.1", port), 3))
-        assert whole(s, 2) == CHOICE
-        got, where = reply(s)
-        assert got == 0 and where[:4] == b"\x7f\0\0\1"
-        return s, ("127.0.0.1", struct.unpack(">H", where[4:])[0])
-
-    def udp(host="127.0.0.1"):
-        u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        u.bind((host, 0))
-        u.settimeout(PATIENCE)
-        return u
     header = b"\0\0\0" + HERE
     ours, stranger, far = udp(), udp(), udp("127.0.0.9")
-    s, relay = opened(ours.getsockname()[1])
+    s, relay = associated(tool, ours.getsockname()[1])
     for u in (stranger, far):
         u.sendto(header + b"not mine", relay)
     for octets in (b"", b"\0\0", b"\0\0\1" + HERE + b"x", b"\0\0\0\7",
@@ -94,7 +97,7 @@ def local_datagrams(_):
     s.close()
     assert wait_for(lambda: [e for e in tool.events("connection-close")
                              if e["dropped"] == 6]), tool.text()
-    s, relay = opened()  # its port is that of its first datagram
+    s, relay = associated(tool)  # its port is that of its first datagram
     ours.sendto(header + b"first", relay)
     assert ours.recv(100) == header + b"first"
     stranger.sendto(header + b"second", relay)
@@ -102,6 +105,71 @@ def local_datagrams(_):
     assert ours.recv(100) == header + b"third"
     s.close()
     assert tool.stop() == 0
+
+
+@case("K5 the same over -dtls, where each destination is a channel")
+def dtls_datagrams(_):
+    other = server("-dtls", "-echo")
+    tool = Tool("s_client", "-dtls", "-connect", "localhost:%d" % other.port(),
+                "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0")
+    assert wait_for(lambda: tool.events("session-open")), tool.text()
+    for command in (1, 2):  # there are no channels for these
+        s = local(tool)
+        s.sendall(GREETING + request(HERE, command))
+        assert ends(s) == CHOICE + b"\5\7" + NONE
+        s.close()
+    ours, stranger, far = udp(), udp(), udp("127.0.0.9")
+    s, relay = associated(tool, ours.getsockname()[1])
+    header = b"\0\0\0" + HERE
+    odd = [b"", b"\0", b"\0\0\0", b"\0\0\0\1", b"\0\0\0\0" + HERE[1:],
+           b"\0\0\0\2" + HERE[1:], b"\0\0\0\5" + HERE[1:],
+           b"\0\0\1" + HERE, b"\0\0\x80" + HERE, b"\0\1\0" + HERE,
+           b"\1\0\0" + HERE, b"\0\0\0" + literal("127.0.0.1", 0)]
+    odd += [header[:n] for n in range(4, len(header))]
+    odd += [b"\0\0\0\4" + bytes(17), b"\0\0\0\3", b"\0\0\0\3\xffabc"]
+    odd += [b"\0\0\0" + name(h, 7) for h in (
+        "", "a\0b", "a\nb", "a b", "127.0.0.1\0.x", "unix:/tmp/x", "[::1]",
+        "listen:127.0.0.1", "::1%lo", "a" * 255, "a..b", "b\xfccher.example")]
+    for octets in odd:
+        ours.sendto(octets, relay)
+    for u in (stranger, far):
+        u.sendto(header + b"not mine", relay)
+    for address in (HERE, literal("::1", 9), literal("198.51.100.1", 1),
+                    name("a.example", 7), name("A.example", 7),
+                    name("a" * 63 + ".x", 65535), name("::1", 9)):
+        for size in (0, 1, 1000):
+            octets = b"\0\0\0" + address + bytes(size)
+            ours.sendto(octets, relay)
+            got = ours.recv(70000)
+            assert got == octets, (octets[:40], size, got[:40])
+    for u in (stranger, far):
+        u.setblocking(False)
+        try:
+            assert u.recv(100) and False, "told to a stranger"
+        except BlockingIOError:
+            pass
+    assert len(tool.events("channel-open")) == 7
+    # More destinations than it may have at a time: the oldest make room.
+    for port in range(1, 301):
+        octets = b"\0\0\0" + literal("192.0.2.1", port) + b"x"
+        ours.sendto(octets, relay)
+        assert ours.recv(100) == octets
+    assert len(tool.events("channel-close")) == 51
+    s.close()
+    assert wait_for(lambda: len(tool.events("channel-close")) == 307)
+    over = tool.events("udp-close")
+    assert [(e["channels"], e["dropped"]) for e in over] == \
+        [(307, len(odd) + 2)], over
+    s, relay = associated(tool)
+    for _ in range(5000):  # more than anybody waits for
+        ours.sendto(header + bytes(1000), relay)
+    second, relay = associated(tool)
+    stranger.setblocking(True)
+    stranger.settimeout(PATIENCE)
+    stranger.sendto(header + b"unharmed", relay)
+    assert stranger.recv(100) == header + b"unharmed"
+    assert tool.stop() == 0, tool.text()[-2000:]
+    assert other.stop() == 0
 
 
 @case("the server is not there, or not who it should be")

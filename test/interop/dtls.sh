@@ -9,18 +9,6 @@
 
 certificates
 
-start_dns() {
-    for _ in 1 2 3 4 5; do
-        dns=$((10000 + RANDOM % 20000))
-        background dns_pid dns dnsmasq -k -C /dev/null --no-resolv --no-hosts \
-            --no-daemon --bind-interfaces --listen-address=127.0.0.1 \
-            --port="$dns" --pid-file= --address=/tunnel.test/192.0.2.55 \
-            --txt-record="big.test,$(printf 'x%.0s' {1..200})"
-        until_true 5 dig +time=1 @127.0.0.1 -p "$dns" www.tunnel.test && return
-    done
-    die "dnsmasq does not start"
-}
-
 # tcp PID, udp PID: how many connections, how many UDP sockets it has
 tcp() {
     ss -Htnp state established | grep -c "pid=$1,"

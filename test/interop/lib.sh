@@ -200,6 +200,19 @@ END
     die "nginx does not start"
 }
 
+# start_dns: answers 192.0.2.55 for all of tunnel.test, sets $dns to its port
+start_dns() {
+    for _ in 1 2 3 4 5; do
+        dns=$((10000 + RANDOM % 20000))
+        background dns_pid dns dnsmasq -k -C /dev/null --no-resolv --no-hosts \
+            --no-daemon --bind-interfaces --listen-address=127.0.0.1 \
+            --port="$dns" --pid-file= --address=/tunnel.test/192.0.2.55 \
+            --txt-record="big.test,$(printf 'x%.0s' {1..200})"
+        until_true 5 dig +time=1 @127.0.0.1 -p "$dns" www.tunnel.test && return
+    done
+    die "dnsmasq does not start"
+}
+
 # start_peer NAME COMMAND...: libpeer.py, sets NAME to the port it listens on
 start_peer() {
     local variable=$1 log=peer$RANDOM$RANDOM pid

@@ -10,6 +10,7 @@ tls PORT CA HOST PORT     Python's ssl: CONNECT inside TLS, then standard input
                           to the other end and its answer to standard output
 """
 
+import select
 import socket
 import ssl
 import struct
@@ -70,11 +71,13 @@ def udp(socks, host, port):
     print("port", ours.getsockname()[1], flush=True)
     header = b"\0\0\0" + address(host, port)
     while True:
-        query, who = ours.recvfrom(65536)
-        out.send(header + query)
+        if ours in select.select([ours, out], [], [])[0]:
+            query, who = ours.recvfrom(65536)
+            out.send(header + query)
+            continue
         answer = out.recv(65536)
-        assert answer[:4] == b"\0\0\0\1", answer[:20]
-        ours.sendto(answer[10:], who)
+        assert answer[:3] == bytes(3) and answer[3] in (1, 3), answer[:20]
+        ours.sendto(answer[10 if answer[3] == 1 else 7 + answer[4]:], who)
 
 
 def bind(socks):

@@ -30,18 +30,6 @@ start_redis() {
     die "redis does not start"
 }
 
-start_dns() {
-    for _ in 1 2 3 4 5; do
-        dns=$(free_port)
-        background dns_pid dns dnsmasq -k -C /dev/null --no-resolv --no-hosts \
-            --no-daemon --bind-interfaces --listen-address=127.0.0.1 \
-            --port="$dns" --pid-file= --address=/tunnel.test/192.0.2.55 \
-            --txt-record="big.test,$(printf 'x%.0s' {1..200})"
-        until_true 5 dig +time=1 @127.0.0.1 -p "$dns" www.tunnel.test && return
-    done
-    die "dnsmasq does not start"
-}
-
 # An SMTP server that keeps what it gets in its spool.
 start_exim() {
     mkdir "$dir/spool" "$dir/exim"
