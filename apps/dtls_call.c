@@ -5,6 +5,7 @@
 
 #include "dtls_call.h"
 #include "dtls_conf.h"
+#include "mtls00.h"
 #include "tls_conf.h"
 
 #include <errno.h>
@@ -87,18 +88,18 @@ void dtls_call_cancel(struct dtls_call *c)
     uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
-/* What was reached is the callee's from now on. */
+/* What was reached, with |why| NULL, is the callee's from now on. */
 static void finish(struct dtls_call *c, int fd, const char *why, int unverified)
 {
     dtls_call_done *done = c->done;
     BIO *dtls = NULL;
 
     unpoll(c);
-    if (fd >= 0) {
+    if (why == NULL) {
         dtls = c->dtls;
         c->dtls = NULL;
     }
-    done(c->arg, fd, dtls, why, unverified);
+    done(c->arg, fd, dtls, why == NULL ? "" : why, unverified);
     c->dial = NULL;
     dtls_call_cancel(c);
 }
@@ -111,7 +112,7 @@ static void on_dial(void *arg, int fd, const char *why)
     struct dtls_call *c = arg;
 
     c->dial = NULL;
-    finish(c, fd, fd < 0 ? strchr(why, ' ') + 1 : "", 0);
+    finish(c, fd, fd < 0 ? strchr(why, ' ') + 1 : NULL, 0);
 }
 
 static void dial(struct dtls_call *c)
@@ -167,18 +168,36 @@ static void wait_on(struct dtls_call *c, SSL *ssl)
     uv_timer_start(&c->timer, on_timer, left, 0);
 }
 
+/* Draft 05 wants the TLS connection; mtls-00 is complete. */
+static void shaken(struct dtls_call *c, const SSL *ssl)
+{
+    uv_timer_stop(&c->timer);
+    unpoll(c);
+    if (c->options->mtls00 && mtls00_agreed(ssl))
+        finish(c, -1, NULL, 0);
+    else if (c->options->mtls00 && c->options->no_fallback)
+        finish(c, -1, "the server does not agree to data_multiplexing", 0);
+    else
+        dial(c);
+}
+
+/* The server's own word, or ours about it: another address has none other. */
+static int is_answer(void)
+{
+    return ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL;
+}
+
 static void step(struct dtls_call *c)
 {
     char why[sizeof(c->why)];
+    int answered;
     SSL *ssl;
 
     BIO_get_ssl(c->dtls, &ssl);
     ERR_clear_error();
     errno = 0;
     if (BIO_do_handshake(c->dtls) > 0) {
-        uv_timer_stop(&c->timer);
-        unpoll(c);
-        dial(c);
+        shaken(c, ssl);
         return;
     }
     if (BIO_should_retry(c->dtls)) {
@@ -193,8 +212,14 @@ static void step(struct dtls_call *c)
         finish(c, -1, why, 1);
         return;
     }
+    answered = is_answer();
     tls_error_text(why, sizeof(why), errno);
-    fail(c, why);
+    if (answered) {
+        hang_up(c);
+        finish(c, -1, why, 0);
+    } else {
+        fail(c, why);
+    }
 }
 
 static BIO *udp_to(const union addr *a)

@@ -21,8 +21,9 @@ struct dtls_call;
 
 /*
  * Told once, never before dtls_call_new() returns. |fd| is the TCP connection,
- * |dtls| a BIO_f_ssl() above UDP whose handshake is done, both the callee's.
- * Or |fd| is -1 and |why| tells; with |unverified| it was for the certificate.
+ * or -1 where mtls-00 was agreed on, which has none; |dtls| a BIO_f_ssl() above
+ * UDP whose handshake is done; both are the callee's. Or |dtls| is NULL and
+ * |why| tells; with |unverified| it was for the certificate.
  */
 typedef void dtls_call_done(void *arg, int fd, BIO *dtls, const char *why,
                             int unverified);

@@ -14,7 +14,8 @@ const struct option options_dtls[] = {
     {NULL, OPTION_HEADING, 0, NULL, "DTLS", 0, 0},
     {"dtls", OPTION_FLAG, AT(dtls), NULL,
      "carry datagrams, over DTLS 1.2, beside a TLS connection to the\n"
-     "same port number that has its key of it (MTLS-05 2.3)", 0, 0},
+     "same port number that has its key of it (MTLS-05 2.3); where\n"
+     "-mtls00 is agreed on, without that", 0, 0},
     {"mtu", OPTION_NUMBER, AT(mtu), "N",
      "octets of a packet on the path, its headers included (what the\n"
      "system knows of it)", 256, 65535},
@@ -38,7 +39,6 @@ int dtls_conf_check(const struct options *o)
 {
     const struct option_given others[] = {
         {"-tlsmux", o->tlsmux},
-        {"-mtls00", o->mtls00},
         {"-sign", o->sign != NULL},
         {"-R", o->remotes.n > 0},
         {"-allow-listen", o->allow_listen.n > 0},

@@ -9,6 +9,7 @@
 #include "dtls_door.h"
 #include "dtls_peer.h"
 #include "link_dtls.h"
+#include "mtls00.h"
 #include "report.h"
 #include "tls_conf.h"
 
@@ -42,6 +43,7 @@ struct dtls_server {
     struct dtls_peer *listening;
     BIO_ADDR *scratch; /* DTLSv1_listen() wants one */
     size_t n, most;
+    dtls_server_alone *alone;
     struct dtls_door *doors[MAX_DOORS];
     unsigned n_doors;
     uv_timer_t timer;
@@ -168,10 +170,24 @@ static void retire_others(struct dtls_peer *p)
     }
 }
 
+/* mtls-00: the session is complete. |p| may be gone afterwards. */
+static void begin_alone(struct dtls_peer *p)
+{
+    char text[ADDR_TEXT_MAX];
+    struct link *k;
+
+    p->stage = DTLS_BOUND;
+    addr_text(text, &p->node.addr.sa, addr_length(&p->node.addr));
+    k = p->server->alone(p->server->app, p->dtls, text);
+    if (k != NULL)
+        p->link = k;
+}
+
 /* |p| may be gone afterwards. */
 static void shake(struct dtls_peer *p)
 {
     struct dtls_server *s = p->server;
+    SSL *ssl;
 
     ERR_clear_error();
     if (BIO_do_handshake(p->dtls) <= 0) {
@@ -182,7 +198,10 @@ static void shake(struct dtls_peer *p)
     TAILQ_REMOVE(&s->shaking, p, shaking);
     p->stage = DTLS_WAITS;
     retire_others(p);
-    if (!MTLS_dtls_waiting_add(s->waiting, p->dtls))
+    BIO_get_ssl(p->dtls, &ssl);
+    if (mtls00_agreed(ssl))
+        begin_alone(p);
+    else if (!MTLS_dtls_waiting_add(s->waiting, p->dtls))
         drop(p, NULL);
 }
 
@@ -381,7 +400,8 @@ static int set_up(struct dtls_server *s, SSL_CTX *ctx)
 }
 
 struct dtls_server *dtls_server_new(struct app *app, SSL_CTX *ctx,
-                                    const struct options *o, size_t most)
+                                    const struct options *o, size_t most,
+                                    dtls_server_alone *alone)
 {
     struct dtls_server *s = calloc(1, sizeof(*s));
 
@@ -392,6 +412,7 @@ struct dtls_server *dtls_server_new(struct app *app, SSL_CTX *ctx,
     s->app = app;
     s->options = o;
     s->most = most;
+    s->alone = alone;
     TAILQ_INIT(&s->shaking);
     s->closed = 1;
     if (!set_up(s, ctx)) {

@@ -22,11 +22,19 @@
 struct dtls_server;
 
 /*
+ * Told of a client that has agreed to mtls-00, which needs no TLS connection:
+ * the link above |dtls|, which is the callee's, or NULL.
+ */
+typedef struct link *dtls_server_alone(struct app *app, BIO *dtls,
+                                       const char *peer);
+
+/*
  * dtls_server_new: |ctx| is for DTLS, of which it keeps a reference. At most
  * |most| clients at a time. NULL, with a message.
  */
 struct dtls_server *dtls_server_new(struct app *app, SSL_CTX *ctx,
-                                    const struct options *o, size_t most);
+                                    const struct options *o, size_t most,
+                                    dtls_server_alone *alone);
 
 /* dtls_server_listen takes datagrams at |address|: "HOST:PORT", numeric. 0,
  * with a message. */

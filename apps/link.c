@@ -62,7 +62,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 static void arm(struct link *k, int events)
 {
-    if (events == k->armed)
+    if (events == k->armed || k->fd < 0)
         return;
     k->armed = events;
     if (events == 0)
@@ -100,24 +100,34 @@ static int set_limits(BIO *m, const struct options *o)
             BIO_mtls_set_session_memory(m, o->session_memory));
 }
 
-/* The stack: the multiplexer, TLS, the socket. Takes |ssl|. */
-static BIO *make_stack(int fd, SSL *ssl, const struct options *o)
+/* TLS above the socket. Takes |ssl|. */
+static BIO *make_tls(int fd, SSL *ssl)
 {
     BIO *socket = BIO_new_socket(fd, BIO_NOCLOSE);
     BIO *tls = BIO_new(BIO_f_ssl());
-    BIO *m = BIO_new(BIO_f_mtls());
 
     if (tls != NULL)
         BIO_set_ssl(tls, ssl, BIO_CLOSE);
     else
         SSL_free(ssl);
-    if (socket == NULL || tls == NULL || m == NULL || !set_limits(m, o)) {
-        BIO_free(m);
+    if (socket == NULL || tls == NULL) {
         BIO_free(tls);
         BIO_free(socket);
         return NULL;
     }
-    BIO_push(tls, socket);
+    return BIO_push(tls, socket);
+}
+
+/* The multiplexer above that. Takes |tls|. */
+static BIO *make_stack(BIO *tls, const struct options *o)
+{
+    BIO *m = BIO_new(BIO_f_mtls());
+
+    if (tls == NULL || m == NULL || !set_limits(m, o)) {
+        BIO_free(m);
+        BIO_free_all(tls);
+        return NULL;
+    }
     return BIO_push(m, tls);
 }
 
@@ -131,16 +141,15 @@ static void learn_peer(struct link *k)
         addr_text(k->peer, (struct sockaddr *)&addr, len);
 }
 
-struct link *link_new(struct app *app, int fd, SSL *ssl,
-                      const struct options *o, const struct link_ops *ops,
-                      void *owner)
+/* |fd| may be -1. NULL: out of memory. */
+static struct link *make(struct app *app, int fd, const struct options *o,
+                         const struct link_ops *ops, void *owner)
 {
     struct link *k = calloc(1, sizeof(*k));
 
-    if (k == NULL || uv_poll_init(&app->loop, &k->poll, fd) != 0) {
+    if (k == NULL || (fd >= 0 ? uv_poll_init(&app->loop, &k->poll, fd)
+                              : uv_timer_init(&app->loop, &k->no_poll)) != 0) {
         free(k);
-        SSL_free(ssl);
-        close(fd);
         return NULL;
     }
     k->app = app;
@@ -148,23 +157,59 @@ struct link *link_new(struct app *app, int fd, SSL *ssl,
     k->options = o;
     k->owner = owner;
     k->fd = fd;
-    k->ssl = ssl;
     k->poll.data = k;
     k->started = k->active = k->answered = uv_now(&app->loop);
     k->reads = 1;
     TAILQ_INIT(&k->channels);
     TAILQ_INIT(&k->for_room);
     TAILQ_INSERT_TAIL(&app->links, k, node);
-    tune_socket(fd);
-    learn_peer(k);
-    k->m = make_stack(fd, ssl, o);
+    return k;
+}
+
+/* Takes |tls|, which may be NULL. */
+static void start(struct link *k, BIO *tls)
+{
+    k->m = make_stack(tls, k->options);
     if (k->m == NULL) {
-        k->ssl = NULL;
         link_close(k, LINK_NO_HANDSHAKE, "out of memory");
     } else {
-        tell_trace(k->m, o);
+        BIO_get_ssl(k->m, &k->ssl);
+        tell_trace(k->m, k->options);
     }
     link_changed(k);
+}
+
+struct link *link_new(struct app *app, int fd, SSL *ssl,
+                      const struct options *o, const struct link_ops *ops,
+                      void *owner)
+{
+    struct link *k = make(app, fd, o, ops, owner);
+
+    if (k == NULL) {
+        SSL_free(ssl);
+        close(fd);
+        return NULL;
+    }
+    tune_socket(fd);
+    learn_peer(k);
+    start(k, make_tls(fd, ssl));
+    return k;
+}
+
+struct link *link_alone(struct app *app, BIO *dtls, const char *peer,
+                        const struct options *o, const struct link_ops *ops,
+                        void *owner)
+{
+    struct link *k = make(app, -1, o, ops, owner);
+
+    if (k == NULL) {
+        BIO_free_all(dtls);
+        return NULL;
+    }
+    text_copy(k->peer, sizeof(k->peer), peer);
+    start(k, dtls);
+    if (k->m != NULL)
+        link_dtls_watch(k);
     return k;
 }
 
@@ -379,7 +424,8 @@ static void finish(struct link *k)
     if (k->has_work)
         TAILQ_REMOVE(&k->app->work, k, work_node);
     uv_close((uv_handle_t *)&k->poll, on_closed);
-    close(k->fd);
+    if (k->fd >= 0)
+        close(k->fd);
 }
 
 void link_pump(struct link *k)

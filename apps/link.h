@@ -46,8 +46,11 @@ struct link {
     const struct link_ops *ops;
     const struct options *options;
     void *owner;
-    uv_poll_t poll;
-    int fd;
+    union {
+        uv_poll_t poll;
+        uv_timer_t no_poll; /* of a link without |fd|, never started */
+    };
+    int fd;    /* -1: its datagrams are all it has (link_dtls.h) */
     int armed; /* what |poll| waits for */
     SSL *ssl;
     BIO *m;
@@ -64,11 +67,12 @@ struct link {
     enum link_end end;
     char why[256]; /* the text of the end, "" when in order */
     char peer[ADDR_TEXT_MAX];
-    uint64_t started;   /* uv_now() of the start, or of the last change ... */
-    uint64_t active;    /* ... of what octets have moved */
-    uint64_t answered;  /* ... of what came in, or of nothing being awaited */
-    MTLS_COUNTERS seen; /* at the last second */
-    struct link_dtls *dtls; /* over DTLS (link_dtls.h), or NULL */
+    uint64_t started;  /* uv_now() of the start, or of the last change ... */
+    uint64_t active;   /* ... of what octets have moved */
+    uint64_t answered; /* ... of what came in, or of nothing being awaited */
+    uint64_t unanswered_from; /* octets that had left when that was */
+    MTLS_COUNTERS seen;       /* at the last second */
+    struct link_dtls *dtls;   /* over DTLS (link_dtls.h), or NULL */
 };
 
 /*
@@ -78,6 +82,14 @@ struct link {
 struct link *link_new(struct app *app, int fd, SSL *ssl,
                       const struct options *o, const struct link_ops *ops,
                       void *owner);
+
+/*
+ * link_alone: the same above |dtls|, a BIO_f_ssl() whose handshake is done: its
+ * datagrams are all there is (mtls-00, doc/mtls00.md, Q14). |peer| is its name.
+ */
+struct link *link_alone(struct app *app, BIO *dtls, const char *peer,
+                        const struct options *o, const struct link_ops *ops,
+                        void *owner);
 
 /* link_end ends the session in good order. ops->closed follows. */
 void link_end(struct link *k);

@@ -10,7 +10,7 @@
 
 struct link_dtls {
     struct link *link;
-    uv_poll_t poll; /* a client's UDP socket */
+    uv_poll_t poll; /* a client's UDP socket, while |polled| */
     uv_timer_t timer;
     int polled, armed;
     int open_handles;
@@ -58,18 +58,32 @@ static int begin(struct link *k)
     return 1;
 }
 
-void link_dtls_attach(struct link *k, BIO *dtls)
+static int poll_socket(struct link *k, BIO *dtls)
 {
     int fd = -1;
 
-    if (!begin(k) || BIO_get_fd(dtls, &fd) <= 0 ||
-        uv_poll_init(&k->app->loop, &k->dtls->poll, fd) != 0) {
+    if (BIO_get_fd(dtls, &fd) <= 0 ||
+        uv_poll_init(&k->app->loop, &k->dtls->poll, fd) != 0)
+        return 0;
+    k->dtls->polled = 1;
+    k->dtls->open_handles++;
+    return 1;
+}
+
+/* A server's has none: its door tells of what came. */
+void link_dtls_watch(struct link *k)
+{
+    if (begin(k) && !SSL_is_server(k->ssl) && !poll_socket(k, k->m))
+        link_close(k, LINK_NO_HANDSHAKE, "no UDP socket");
+}
+
+void link_dtls_attach(struct link *k, BIO *dtls)
+{
+    if (!begin(k) || !poll_socket(k, dtls)) {
         link_close(k, LINK_NO_HANDSHAKE, "no UDP socket");
         BIO_free_all(dtls);
         return;
     }
-    k->dtls->polled = 1;
-    k->dtls->open_handles++;
     if (!BIO_mtls_set_datagram_bio(k->m, dtls)) {
         ERR_clear_error();
         link_close(k, LINK_NO_HANDSHAKE, "no datagrams");

@@ -4,8 +4,9 @@
  */
 
 /*
- * What a link over DTLS has besides: a second transport, for datagrams, and
- * times at which it wants a turn although nothing came.
+ * What a link over DTLS has besides: a second transport, for datagrams (with
+ * mtls-00 the only one), and times at which it wants a turn although nothing
+ * came.
  */
 #ifndef MTLS_APPS_LINK_DTLS_H
 #define MTLS_APPS_LINK_DTLS_H
@@ -23,6 +24,10 @@ void link_dtls_attach(struct link *k, BIO *dtls);
 /* link_dtls_await: a server's takes one out of |waiting| when it has shaken
  * hands. Who has its datagrams calls link_changed(). */
 void link_dtls_await(struct link *k, MTLS_DTLS_WAITING *waiting);
+
+/* link_dtls_watch: of a link whose BIO is DTLS, its socket, if it has one of
+ * its own, and its times. For link.c. */
+void link_dtls_watch(struct link *k);
 
 /* link_dtls_arm waits for what it now has to wait for; link_dtls_end no more.
  * For link.c. */

@@ -12,6 +12,10 @@
 #define HANDSHAKE_S 10
 /* How long a peer may leave our CloseRequests unanswered. */
 #define CONFIRMATION_S 30
+/* Of datagrams alone (mtls-00): how long a client asks in vain, and what ends a
+ * server's session without an octet unless told: its end may have been lost. */
+#define UNANSWERED_S 60
+#define UNUSED_S 600
 /* How long close_notify may take to leave. */
 #define ENDING_S 5
 
@@ -28,21 +32,46 @@ static void time_out(struct link *k, const char *what, int64_t limit)
     link_close(k, LINK_TIMED_OUT, why);
 }
 
+static int64_t idle_limit(const struct link *k)
+{
+    int64_t limit = k->options->idle_timeout;
+
+    return limit < 0 && k->fd < 0 && SSL_is_server(k->ssl) ? UNUSED_S : limit;
+}
+
+/* Without a connection nothing tells of a server that has gone. */
+static void look_for_answers(struct link *k, const MTLS_COUNTERS *c)
+{
+    if (c->octets_in != k->seen.octets_in)
+        k->unanswered_from = c->octets_out;
+    if (c->octets_out == k->unanswered_from)
+        k->answered = uv_now(&k->app->loop);
+    if (!SSL_is_server(k->ssl) && seconds(k, k->answered) >= UNANSWERED_S)
+        time_out(k, "no answer", UNANSWERED_S);
+}
+
+static void look_for_confirmations(struct link *k, const MTLS_COUNTERS *c)
+{
+    if (c->octets_in != k->seen.octets_in || c->closing == 0)
+        k->answered = uv_now(&k->app->loop);
+    if (seconds(k, k->answered) >= CONFIRMATION_S)
+        time_out(k, "no ChannelCloseConfirmation", CONFIRMATION_S);
+}
+
 static void look_at_session(struct link *k)
 {
-    int64_t idle = k->options->idle_timeout;
-    uint64_t now = uv_now(&k->app->loop);
+    int64_t idle = idle_limit(k);
     MTLS_COUNTERS c = chan_counters(k->m);
 
     if (c.octets_in != k->seen.octets_in || c.octets_out != k->seen.octets_out)
-        k->active = now;
-    if (c.octets_in != k->seen.octets_in || c.closing == 0)
-        k->answered = now;
-    k->seen = c;
+        k->active = uv_now(&k->app->loop);
     if (idle > 0 && seconds(k, k->active) >= (uint64_t)idle)
         time_out(k, "idle", idle);
-    else if (seconds(k, k->answered) >= CONFIRMATION_S)
-        time_out(k, "no ChannelCloseConfirmation", CONFIRMATION_S);
+    else if (k->fd < 0)
+        look_for_answers(k, &c);
+    else
+        look_for_confirmations(k, &c);
+    k->seen = c;
 }
 
 void link_second(struct link *k)

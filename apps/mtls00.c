@@ -141,6 +141,13 @@ static void put_apps(SSL *ssl, char *out, size_t size)
     }
 }
 
+int mtls00_agreed(const SSL *ssl)
+{
+    const MTLS_APPLICATION *apps;
+
+    return MTLS_ext_get0_agreed(ssl, &apps) > 0;
+}
+
 int mtls00_opened(struct link *k)
 {
     char apps[500] = "";

@@ -25,6 +25,9 @@ int mtls00_check_destination(const struct options *o, const char *option,
 /* mtls00_conf sets up data_multiplexing; 0, with a message, if it can't. */
 int mtls00_conf(SSL_CTX *ctx, const struct options *o, int server);
 
+/* mtls00_agreed: the handshake of |ssl| agreed to it. */
+int mtls00_agreed(const SSL *ssl);
+
 /* mtls00_opened tells what was agreed on; 0, and the link ends, where that had
  * to be and is not. */
 int mtls00_opened(struct link *k);

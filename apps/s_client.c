@@ -331,6 +331,23 @@ static void on_dial(void *arg, int fd, const char *why)
     c->o.sess_in = NULL; /* once */
 }
 
+/* mtls-00 over DTLS. Takes |dtls|. */
+static void begin_alone(struct client *c, BIO *dtls)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    char peer[ADDR_TEXT_MAX] = "?";
+
+    if (getpeername((int)BIO_get_fd(dtls, NULL), (struct sockaddr *)&addr,
+                    &len) == 0)
+        addr_text(peer, (struct sockaddr *)&addr, len);
+    c->link = link_alone(&c->app, dtls, peer, &c->o, &ops, c);
+    if (c->link == NULL) {
+        c->app.status = EXIT_FAILURE;
+        app_drain(&c->app);
+    }
+}
+
 static void on_dtls(void *arg, int fd, BIO *dtls, const char *why,
                     int unverified)
 {
@@ -340,6 +357,10 @@ static void on_dtls(void *arg, int fd, BIO *dtls, const char *why,
     c->call = NULL;
     if (unverified) {
         give_up(c, "no session with", why);
+        return;
+    }
+    if (fd < 0 && dtls != NULL) {
+        begin_alone(c, dtls);
         return;
     }
     if (!is_connected(c, fd, why))

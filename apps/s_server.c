@@ -91,7 +91,7 @@ static struct server *server_of(const struct link *k)
 
 static void on_opened(struct link *k)
 {
-    if (server_of(k)->dtls != NULL)
+    if (server_of(k)->dtls != NULL && k->fd >= 0)
         dtls_server_bound(server_of(k)->dtls, k);
     k->owner = dial_pool_new(&k->app->loop);
     if (k->owner == NULL)
@@ -162,6 +162,16 @@ static void begin(struct server *s, int fd, SSL *ssl)
     s->n_links++;
     if (s->dtls != NULL)
         dtls_server_await(s->dtls, k);
+}
+
+static struct link *begin_alone(struct app *app, BIO *dtls, const char *peer)
+{
+    struct server *s = app->command;
+    struct link *k = link_alone(app, dtls, peer, &s->o, &ops, NULL);
+
+    if (k != NULL)
+        s->n_links++;
+    return k;
 }
 
 static int64_t sessions_max(const struct server *s)
@@ -249,7 +259,8 @@ static int start_dtls(struct server *s)
 {
     char address[ADDR_TEXT_MAX];
 
-    s->dtls = dtls_server_new(&s->app, s->ctx, &s->o, (size_t)sessions_max(s));
+    s->dtls = dtls_server_new(&s->app, s->ctx, &s->o, (size_t)sessions_max(s),
+                              begin_alone);
     for (unsigned i = 0;
          s->dtls != NULL && listener_address(s->listener, i, address); i++) {
         if (!dtls_server_listen(s->dtls, address))
