@@ -89,15 +89,43 @@ static void check_round(const struct pki_id *id, size_t len)
 
 START_TEST(G8_objects_of_every_key_and_size)
 {
-    const struct pki_wish wish = {.key = "RSA"};
-    struct pki_id rsa = pki_make(&wish);
+    static const char *const keys[] = {"P-256", "P-384", "P-521", "RSA"};
 
-    check_round(&rsa, 1000);
+    for (size_t i = 0; i < core_count(keys); i++) {
+        const struct pki_wish wish = {.key = keys[i]};
+        struct pki_id id = pki_make(&wish);
+
+        check_round(&id, 1000);
+        pki_free(&id);
+    }
     check_round(pki_client(), 0);
     check_round(pki_client(), 1);
     check_round(pki_client(), 70000);
     check_round(pki_client(), (size_t)16 << 20); /* over 10 MB of text */
-    pki_free(&rsa);
+}
+END_TEST
+
+/* XML signatures know no other keys, or libxmlsec1 does not. */
+START_TEST(other_keys_are_refused)
+{
+    static const char *const keys[] = {"RSA-PSS", "ED25519"};
+    const struct pki_wish wish = {.key = keys[_i]};
+    struct pki_id id = pki_make(&wish);
+    struct mtls_sign_parts parts = {(const unsigned char *)"data",
+                                    4,
+                                    context,
+                                    time(NULL),
+                                    id.cert,
+                                    id.key,
+                                    id.chain};
+    unsigned char *object;
+    size_t len;
+
+    ck_assert(MTLS_xmldsig_init());
+    ck_assert(!mtls_sign_make(XML, &parts, &object, &len));
+    ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()), MTLS_R_SIGN_NO_KEY);
+    ck_reason(MTLS_R_SIGN_FAILED);
+    pki_free(&id);
 }
 END_TEST
 
@@ -303,6 +331,7 @@ int main(void)
     tcase_set_timeout(one, 250);
     tcase_add_test(one, not_offered_before);
     tcase_add_test(one, G8_objects_of_every_key_and_size);
+    tcase_add_loop_test(one, other_keys_are_refused, 0, 2);
     tcase_add_test(one, G1_each_octet_changed);
     tcase_add_test(one, G5_other_text);
     tcase_add_test(one, G5_white_space_in_base64);

@@ -15,12 +15,27 @@
 static struct pki_id root, intermediate, other, rsa, client, server;
 static long serial = 100;
 
+/* Of the kind that is for PSS alone. */
+static EVP_PKEY *make_pss_key(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA-PSS", NULL);
+    EVP_PKEY *key = NULL;
+
+    ck_assert(EVP_PKEY_keygen_init(ctx) > 0 &&
+              EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048) > 0 &&
+              EVP_PKEY_generate(ctx, &key) > 0);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
 static EVP_PKEY *make_key(const char *what)
 {
     EVP_PKEY *key;
 
     if (strcmp(what, "RSA") == 0)
         key = EVP_RSA_gen(2048);
+    else if (strcmp(what, "RSA-PSS") == 0)
+        key = make_pss_key();
     else if (strcmp(what, "ED25519") == 0)
         key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     else

@@ -20,7 +20,7 @@ struct pki_id {
 /* What a certificate is to be; what is not said is the usual. */
 struct pki_wish {
     const char *name;      /* "somebody" */
-    const char *key;       /* "P-256"; "P-384", "RSA", "ED25519" */
+    const char *key;       /* "P-256"; "P-521", "RSA", "RSA-PSS", "ED25519" */
     const char *digest;    /* "SHA256" */
     const char *key_usage; /* "digitalSignature"; "" for none */
     const char *extended;  /* extendedKeyUsage; NULL for none */
