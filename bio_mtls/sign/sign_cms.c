@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/ess.h>
 #include <openssl/pkcs7.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
@@ -31,12 +32,10 @@ static const EVP_MD *digest_for(EVP_PKEY *key)
     return EVP_PKEY_get_bits(key) <= 384 ? EVP_sha384() : EVP_sha512();
 }
 
-static int set_padding(CMS_SignerInfo *si, EVP_PKEY *key)
+static int set_pss(CMS_SignerInfo *si)
 {
     EVP_PKEY_CTX *ctx = CMS_SignerInfo_get0_pkey_ctx(si);
 
-    if (!EVP_PKEY_is_a(key, "RSA") && !EVP_PKEY_is_a(key, "RSA-PSS"))
-        return 1;
     return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
            EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
 }
@@ -77,35 +76,80 @@ static int add_chain(CMS_ContentInfo *cms, const struct mtls_sign_parts *parts)
     return 1;
 }
 
-static int fill(CMS_ContentInfo *cms, const struct mtls_sign_parts *parts)
+/* The digest of the data is never asked of the key's provider: see below. */
+static int put_data(CMS_ContentInfo *cms, const struct mtls_sign_parts *parts,
+                    const EVP_MD *digest)
 {
-    BIO *in = BIO_new_mem_buf(parts->data, (int)parts->len);
-    CMS_SignerInfo *si;
-    int r;
+    BIO *out = CMS_dataInit(cms, NULL);
+    BIO *md = out == NULL ? NULL : BIO_find_type(out, BIO_TYPE_MD);
+    size_t n;
+    int r =
+        md != NULL && BIO_set_md(md, digest) > 0 &&
+        (parts->len == 0 || BIO_write_ex(out, parts->data, parts->len, &n)) &&
+        BIO_flush(out) > 0 && CMS_dataFinal(cms, out);
 
-    if (in == NULL)
-        return 0;
-    si = CMS_add1_signer(cms, parts->signer, parts->key, digest_for(parts->key),
-                         FLAGS | CMS_KEY_PARAM | CMS_NOSMIMECAP | CMS_CADES);
-    r = si != NULL && set_padding(si, parts->key) &&
-        add_context(si, &parts->context) && add_time(si, parts->time) &&
-        add_chain(cms, parts) && CMS_final(cms, in, NULL, CMS_BINARY);
-    BIO_free(in);
+    BIO_free_all(out);
     return r;
 }
 
-static int cms_make(const struct mtls_sign_parts *parts, unsigned char **object,
-                    size_t *len)
+static int fill(CMS_ContentInfo *cms, const struct mtls_sign_parts *parts,
+                int pss)
 {
-    CMS_ContentInfo *cms = CMS_sign(NULL, NULL, NULL, NULL, FLAGS);
+    const EVP_MD *digest = digest_for(parts->key);
+    CMS_SignerInfo *si = CMS_add1_signer(cms, parts->signer, parts->key, digest,
+                                         FLAGS | CMS_NOSMIMECAP | CMS_CADES |
+                                             (pss ? CMS_KEY_PARAM : 0));
+
+    return si != NULL && (!pss || set_pss(si)) &&
+           add_context(si, &parts->context) && add_time(si, parts->time) &&
+           add_chain(cms, parts) && put_data(cms, parts, digest);
+}
+
+/*
+ * The key's own provider is preferred: there are some that hand the default one
+ * the public half of a key that they keep, and it is found too late that this
+ * can't sign.
+ */
+static const char *properties_for(const EVP_PKEY *key, char *out, size_t size)
+{
+    const OSSL_PROVIDER *provider = EVP_PKEY_get0_provider(key);
+
+    if (provider == NULL) /* it is that of an engine */
+        return NULL;
+    BIO_snprintf(out, size, "?provider='%s'",
+                 OSSL_PROVIDER_get0_name(provider));
+    return out;
+}
+
+static int make(const struct mtls_sign_parts *parts, int pss,
+                unsigned char **object, size_t *len)
+{
+    char text[128];
+    CMS_ContentInfo *cms =
+        CMS_sign_ex(NULL, NULL, NULL, NULL, FLAGS, NULL,
+                    properties_for(parts->key, text, sizeof(text)));
     int n = -1;
 
     *object = NULL;
-    if (cms != NULL && fill(cms, parts))
+    if (cms != NULL && fill(cms, parts, pss))
         n = i2d_CMS_ContentInfo(cms, object);
     CMS_ContentInfo_free(cms);
     *len = n > 0 ? (size_t)n : 0;
     return n > 0;
+}
+
+/* Not every device that keeps an RSA key can tell CMS how it does PSS. */
+static int cms_make(const struct mtls_sign_parts *parts, unsigned char **object,
+                    size_t *len)
+{
+    int r, rsa = EVP_PKEY_is_a(parts->key, "RSA");
+
+    if (!rsa)
+        return make(parts, EVP_PKEY_is_a(parts->key, "RSA-PSS"), object, len);
+    ERR_set_mark();
+    r = make(parts, 1, object, len);
+    ERR_pop_to_mark();
+    return r || make(parts, 0, object, len);
 }
 
 /* --- opening --- */
