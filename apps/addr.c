@@ -55,6 +55,22 @@ uint16_t addr_port(const union addr *a)
     return ntohs(a->sa.sa_family == AF_INET ? a->v4.sin_port : a->v6.sin6_port);
 }
 
+int addr_same_host(const union addr *a, const union addr *b)
+{
+    if (a->sa.sa_family != b->sa.sa_family)
+        return 0;
+    if (a->sa.sa_family == AF_INET)
+        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+    return a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
+           memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
+                  sizeof(a->v6.sin6_addr)) == 0;
+}
+
+int addr_same(const union addr *a, const union addr *b)
+{
+    return addr_same_host(a, b) && addr_port(a) == addr_port(b);
+}
+
 void addr_unmap(union addr *a)
 {
     struct sockaddr_in v4 = {0};

@@ -74,6 +74,10 @@ socklen_t addr_length(const union addr *a);
 void addr_set_port(union addr *a, uint16_t port);
 uint16_t addr_port(const union addr *a);
 
+/* addr_same_host compares addresses, addr_same their ports too. */
+int addr_same_host(const union addr *a, const union addr *b);
+int addr_same(const union addr *a, const union addr *b);
+
 /* addr_unmap turns an IPv4-mapped IPv6 address into the IPv4 one. */
 void addr_unmap(union addr *a);
 

@@ -11,19 +11,6 @@
 
 #define FIRST_BUCKETS 64 /* doubled as need be: a power of two */
 
-int addr_same(const union addr *a, const union addr *b)
-{
-    if (a->sa.sa_family != b->sa.sa_family)
-        return 0;
-    if (a->sa.sa_family == AF_INET)
-        return a->v4.sin_port == b->v4.sin_port &&
-               a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-    return a->v6.sin6_port == b->v6.sin6_port &&
-           a->v6.sin6_scope_id == b->v6.sin6_scope_id &&
-           memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
-                  sizeof(a->v6.sin6_addr)) == 0;
-}
-
 /* The odd multiplier and the last step are those of splitmix64. */
 static uint64_t mix(uint64_t h, uint64_t word)
 {

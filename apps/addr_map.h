@@ -36,7 +36,4 @@ void addr_map_remove(struct addr_map *m, struct addr_node *node);
 struct addr_node *addr_map_find(const struct addr_map *m, const union addr *a);
 struct addr_node *addr_map_next(const struct addr_node *node);
 
-/* addr_same: address and port are. */
-int addr_same(const union addr *a, const union addr *b);
-
 #endif

@@ -113,14 +113,7 @@ static void start_connect(struct visit *v)
 
 static int is_expected(const struct visit *v, const union addr *a)
 {
-    if (v->anyone)
-        return 1;
-    if (a->sa.sa_family != v->expected.sa.sa_family)
-        return 0;
-    return a->sa.sa_family == AF_INET
-               ? a->v4.sin_addr.s_addr == v->expected.v4.sin_addr.s_addr
-               : memcmp(&a->v6.sin6_addr, &v->expected.v6.sin6_addr,
-                        sizeof(a->v6.sin6_addr)) == 0;
+    return v->anyone || addr_same_host(a, &v->expected);
 }
 
 /* Others may try too; they are not what is waited for. */

@@ -126,20 +126,10 @@ static struct socket *socket_for(const struct tlsmux_udp *u,
  */
 
 /* All are hosts of this machine: it is the port that says who it is. */
-static int same(const union addr *a, const union addr *b)
-{
-    if (a->sa.sa_family != b->sa.sa_family || addr_port(a) != addr_port(b))
-        return 0;
-    if (a->sa.sa_family == AF_INET)
-        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-    return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
-                  sizeof(a->v6.sin6_addr)) == 0;
-}
-
 static int is_peer(const struct tlsmux_udp *u, const union addr *a)
 {
     for (unsigned i = 0; i < PEERS; i++) {
-        if (same(&u->peers[i], a))
+        if (addr_same(&u->peers[i], a))
             return 1;
     }
     return 0;

@@ -52,21 +52,11 @@ uint64_t udp_socks_dropped(const struct udp_socks *u)
     return u->dropped;
 }
 
-static int same_host(const union addr *a, const union addr *b)
-{
-    if (a->sa.sa_family != b->sa.sa_family)
-        return 0;
-    if (a->sa.sa_family == AF_INET)
-        return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
-    return memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
-                  sizeof(a->v6.sin6_addr)) == 0;
-}
-
 /* RFC 1928 6: from the client alone. Its port is that of the first datagram,
  * unless the request has said. */
 static int is_client(struct udp_socks *u, const union addr *from)
 {
-    if (!same_host(&u->client, from))
+    if (!addr_same_host(&u->client, from))
         return 0;
     if (addr_port(&u->client) == 0)
         addr_set_port(&u->client, addr_port(from));
