@@ -9,6 +9,7 @@
 #include "listen.h"
 #include "mtls00.h"
 #include "report.h"
+#include "tlsmux_client.h"
 
 #include <stdlib.h>
 
@@ -56,11 +57,12 @@ static int read_all(struct doors *d)
 
         d->at[i].all = d;
         if (!read_door(&d->at[i], text, socks))
-            return options_complain(o->command, text,
-                                    socks ? ": not [BIND:]PORT"
-                                          : ": not [BIND:]PORT:HOST:HPORT");
+            return options_complain_of(o, socks ? "-D" : "-L", text,
+                                       socks ? ": not [BIND:]PORT"
+                                             : ": not [BIND:]PORT:HOST:HPORT");
         if (!socks &&
-            (!mtls00_check_destination(o, text, d->at[i].spec.destination) ||
+            (!tlsmux_client_destination(o, "-L", d->at[i].spec.destination) ||
+             !mtls00_check_destination(o, text, d->at[i].spec.destination) ||
              !dtls_conf_destination(o, text, text)))
             return 0;
     }

@@ -158,6 +158,14 @@ int options_complain(const char *command, const char *name, const char *what)
     return 0;
 }
 
+int options_complain_of(const struct options *o, const char *option,
+                        const char *value, const char *what)
+{
+    fprintf(stderr, "mtls %s: %s '%s'%s\nTry: mtls %s -help\n", o->command,
+            option, value, what, o->command);
+    return 0;
+}
+
 static int take(struct options *o, const struct option *d, const char *word,
                 const char *value)
 {

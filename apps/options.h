@@ -115,6 +115,10 @@ void options_report(const struct options *o);
 /* options_complain tells what is wrong with a command line. Returns 0. */
 int options_complain(const char *command, const char *name, const char *what);
 
+/* options_complain_of: of an option's value. Returns 0. */
+int options_complain_of(const struct options *o, const char *option,
+                        const char *value, const char *what);
+
 /* options_tlsmux: with -tlsmux, whether the others are for it. 0: it said no.
  */
 int options_tlsmux(struct options *o);

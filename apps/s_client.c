@@ -445,8 +445,10 @@ static int check(struct client *c)
         return options_complain(o->command, "-tlsmux",
                                 ": -L, -D or -W is needed");
     if (!mtls00_check_options(o) || !dtls_conf_check(o) ||
-        (o->stdio != NULL && (!mtls00_check_destination(o, "-W", destination) ||
-                              !dtls_conf_destination(o, "-W", destination))))
+        (o->stdio != NULL &&
+         (!tlsmux_client_destination(o, "-W", destination) ||
+          !mtls00_check_destination(o, "-W", destination) ||
+          !dtls_conf_destination(o, "-W", destination))))
         return 0;
     if (!has_ports(o))
         c->destination = o->stdio != NULL ? destination : "default";

@@ -226,13 +226,11 @@ static void on_end(struct app *app)
 static int make_rules(const struct server *s, const struct strings *list,
                       const char *option, struct allow **out)
 {
-    char what[64];
-
-    snprintf(what, sizeof(what), ": not what %s takes", option);
     *out = allow_new();
     for (size_t i = 0; *out != NULL && i < list->n; i++) {
         if (!allow_add(*out, list->at[i]))
-            return options_complain(s->o.command, list->at[i], what);
+            return options_complain_of(&s->o, option, list->at[i],
+                                       ": not a destination");
     }
     return *out != NULL;
 }

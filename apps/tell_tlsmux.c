@@ -24,6 +24,8 @@ const char *tlsmux_wish(const struct tlsmux *m, char out[ADDR_TEXT_MAX + 16])
     const char *port = BIO_get_conn_port(m->b);
     const char *name = command >= 0 && command <= 3 ? names[command] : "?";
 
+    if (host == NULL && command == MTLS_TLSMUX_CONNECT)
+        name = "-";
     if (host == NULL || port == NULL || command == MTLS_TLSMUX_UDP_ASSOCIATE)
         snprintf(out, ADDR_TEXT_MAX + 16, "%s", name);
     else
@@ -40,6 +42,25 @@ static void begin(struct event *e, const char *name, const struct tlsmux *m,
     event_begin(e, name);
     event_text(e, "peer", m->peer);
     event_text(e, "request", wish);
+}
+
+/* RFC 1928 6. */
+const char *tlsmux_reply(long reply)
+{
+    static const char *const words[] = {
+        [MTLS_TLSMUX_FAILURE] = "general failure",
+        [MTLS_TLSMUX_NOT_ALLOWED] = "not allowed",
+        [MTLS_TLSMUX_NETWORK_UNREACHABLE] = "network unreachable",
+        [MTLS_TLSMUX_HOST_UNREACHABLE] = "host unreachable, or unknown",
+        [MTLS_TLSMUX_CONNECTION_REFUSED] = "connection refused",
+        [MTLS_TLSMUX_TTL_EXPIRED] = "timed out",
+        [MTLS_TLSMUX_COMMAND_NOT_SUPPORTED] = "no such command",
+        [MTLS_TLSMUX_ADDRESS_TYPE_NOT_SUPPORTED] = "no such type of address",
+    };
+
+    return reply > 0 && (size_t)reply < sizeof(words) / sizeof(words[0])
+               ? words[reply]
+               : "it does not say why";
 }
 
 void tell_tlsmux_open(const struct tlsmux *m)
@@ -59,7 +80,8 @@ void tell_tlsmux_refused(const struct tlsmux *m, int reply)
 
     begin(&e, "refused", m, wish);
     event_number(&e, "reply", (uint64_t)reply);
-    event_line(&e, "%s, with %s: refused, %d", wish, m->peer, reply);
+    event_line(&e, "%s, with %s: refused: %s (%d)", wish, m->peer,
+               tlsmux_reply(reply), reply);
     event_end(&e);
 }
 

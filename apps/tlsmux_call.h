@@ -32,6 +32,9 @@ struct call {
 void call_start(struct call *c, struct tlsmux_client *client, int command,
                 const char *destination, const struct call_ops *ops);
 
+/* call_complain tells of a failure. */
+void call_complain(const struct call *c, const char *why);
+
 /* call_take gives its open connection to another; call_drop ends it. Both
  * leave the memory to the caller. */
 struct tlsmux *call_take(struct call *c);

@@ -28,12 +28,16 @@ static void forget(struct call *c)
     TAILQ_REMOVE(&c->client->calls, c, node);
 }
 
+void call_complain(const struct call *c, const char *why)
+{
+    if (*c->destination != '\0')
+        report_error("%s: %s", c->destination, why);
+    else
+        report_error("%s", why);
+}
+
 static void failed(struct call *c, int reply, const char *why)
 {
-    report_error("%s: %s",
-                 *c->destination != '\0' ? c->destination
-                                         : c->client->options->connect,
-                 why);
     forget(c);
     c->ops->failed(c, reply, why);
 }
@@ -96,11 +100,14 @@ static void on_dial(void *arg, int fd, const char *why)
 {
     struct call *c = arg;
     struct tlsmux_client *client = c->client;
+    char text[256];
     SSL *ssl;
 
     c->dial = NULL;
     if (fd < 0) {
-        failed(c, MTLS_TLSMUX_FAILURE, why);
+        snprintf(text, sizeof(text), "can't connect to %s:%s",
+                 client->options->connect, strchr(why, ' '));
+        failed(c, MTLS_TLSMUX_FAILURE, text);
         return;
     }
     ssl = tls_conf_client(client->ctx, client->options, client->server.host);
@@ -175,6 +182,8 @@ static void on_forward_failed(struct call *c, int reply, const char *why)
     f->local->ops->reset(f->local);
     if (f->done != NULL)
         f->done(f->arg, why);
+    else
+        call_complain(c, why);
     free(f);
 }
 
@@ -194,6 +203,15 @@ static void on_local(struct local *local, int events)
     if (f->done != NULL)
         f->done(f->arg, why);
     free(f);
+}
+
+int tlsmux_client_destination(const struct options *o, const char *option,
+                              const char *destination)
+{
+    if (!o->tlsmux || strncmp(destination, "unix:", 5) != 0)
+        return 1;
+    return options_complain_of(o, option, destination,
+                               ": with -tlsmux a host and its port");
 }
 
 void tlsmux_client_forward(struct tlsmux_client *client,

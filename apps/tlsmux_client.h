@@ -31,6 +31,11 @@ struct tlsmux_client {
     struct tickets tickets; /* tickets_start() first */
 };
 
+/* tlsmux_client_destination: whether -tlsmux, if it is given, can carry what
+ * |option| says; or 0, with a message. */
+int tlsmux_client_destination(const struct options *o, const char *option,
+                              const char *destination);
+
 /* How it ended, "" in order. */
 typedef void tlsmux_client_done(void *arg, const char *why);
 

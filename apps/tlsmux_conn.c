@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,9 +51,13 @@ static void end(struct tlsmux *m, const char *why)
 
 static void fail(struct tlsmux *m, int error)
 {
+    long reply = BIO_tlsmux_get_reply(m->b);
     char why[256];
 
-    if (!tls_verify_text(m->ssl, why, sizeof(why)))
+    if (!m->server && reply > 0)
+        snprintf(why, sizeof(why), "refused by the server: %s (%ld)",
+                 tlsmux_reply(reply), reply);
+    else if (!tls_verify_text(m->ssl, why, sizeof(why)))
         tls_error_text(why, sizeof(why), error);
     ERR_clear_error();
     end(m, why);

@@ -106,7 +106,10 @@ void tlsmux_drain(struct app *app);
 void tlsmux_abandon(struct app *app);
 void tlsmux_table(const struct app *app);
 
-/* The request as text, "connect localhost:25". */
+/* What a reply says, in words. */
+const char *tlsmux_reply(long reply);
+
+/* The request as text, "-" before there is one, "connect localhost:25". */
 const char *tlsmux_wish(const struct tlsmux *m, char out[ADDR_TEXT_MAX + 16]);
 
 #endif

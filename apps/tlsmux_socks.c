@@ -154,7 +154,7 @@ static void on_failed(struct call *c, int reply, const char *why)
     struct session *s = (struct session *)c;
     struct socks *socks = s->socks;
 
-    (void)why;
+    call_complain(c, why);
     udp_socks_free(s->udp);
     free(s);
     socks_refuse(socks, reply);

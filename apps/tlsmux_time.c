@@ -31,7 +31,10 @@ static const char *judge(const struct tlsmux *m, char *why, size_t size)
         if (m->until != 0 || (now - m->started) / 1000 < (uint64_t)limit)
             return NULL;
         snprintf(why, size, "no %s for %lld seconds",
-                 m->told ? "request" : "handshake", (long long)limit);
+                 !m->told    ? "handshake"
+                 : m->server ? "request"
+                             : "answer",
+                 (long long)limit);
         return why;
     case TLSMUX_OPEN:
         if (idle <= 0 || (now - m->active) / 1000 < (uint64_t)idle)

@@ -75,8 +75,8 @@ struct wishes *wishes_new(const struct options *o)
         one->text = o->remotes.at[w->n];
         one->remote = remote_new(one->text, on_told, one);
         if (one->remote == NULL) {
-            options_complain(o->command, one->text,
-                             ": not [BIND:]PORT:HOST:HPORT");
+            options_complain_of(o, "-R", one->text,
+                                ": not [BIND:]PORT:HOST:HPORT");
             wishes_free(w);
             return NULL;
         }

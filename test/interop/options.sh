@@ -40,7 +40,11 @@ usage -W s_client -connect localhost:1 -W nowhere
 usage -W s_client -connect localhost:1 -W localhost:0
 usage 5:x s_client -connect localhost:1 -L 5:x
 usage 5:x s_client -connect localhost:1 -R 5:x
-usage x s_client -connect localhost:1 -D x
+usage "-D 'x'" s_client -connect localhost:1 -D x
+usage "-D ''" s_client -connect localhost:1 -D ""
+usage "-R 'x'" s_client -connect localhost:1 -R x
+usage "-L 'unix" s_client -tlsmux -connect localhost:1 -L 0:unix:/x
+usage "-W 'unix" s_client -tlsmux -connect localhost:1 -W unix:/x
 usage "together" s_client -connect localhost:1 -D 5 -W x:1
 usage -window s_client -connect localhost:1 -tlsmux -D 0 -window 1000
 usage -R s_client -connect localhost:1 -tlsmux -R 1:x:1

@@ -11,7 +11,7 @@ head -c 5000000 /dev/urandom >"$dir/www/file"
 start_peer reset reset
 start_peer count count
 start_server -allow "127.0.0.1:*" -allow "refused.invalid:*"
-start_client -D 0 -D "127.0.0.1:0" -L "0:127.0.0.1:$web"
+start_client -D 0 -D "127.0.0.1:0" -D "unix:$dir/socks.sock" -L "0:127.0.0.1:$web"
 mapfile -t socks < <(sed -n \
     's/^listening on 127.0.0.1:\([0-9]*\) for SOCKS/\1/p' "$client_log")
 is "ports of SOCKS" "${#socks[@]}" 2
@@ -42,6 +42,9 @@ socks5=(--socks5-hostname "127.0.0.1:${socks[0]}")
 fetch "curl --socks5-hostname: the server resolves" curl -s -o "$dir/got" \
     "${socks5[@]}" "http://127.0.0.1:$web/file"
 fetch "beside it, -L" curl -s -o "$dir/got" "http://127.0.0.1:${forward[0]}/file"
+
+fetch "on a UNIX socket" curl -s -o "$dir/got" \
+    --proxy "socks5h://localhost$dir/socks.sock" "http://127.0.0.1:$web/file"
 
 # What the server answers comes as SOCKS says it.
 status "not allowed: 2" "(2)" "${socks5[@]}" "http://198.51.100.1/"

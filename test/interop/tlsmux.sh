@@ -111,6 +111,27 @@ is "-W" "$(timeout 60 "$tool" s_client -tlsmux -connect "localhost:$port" \
     -CAfile "$dir/ca.pem" -W "localhost:$count" <"$dir/www/file" \
     2>"$dir/w.log")" 5000000
 
+# What goes wrong is told once, by whom it is.
+once() {
+    local name=$1 wanted=$2
+    shift 2
+    timeout 60 "$tool" s_client -tlsmux -CAfile "$dir/ca.pem" -quiet "$@" \
+        </dev/null >"$dir/once.log" 2>&1
+    is "$name" "$?: $(cat "$dir/once.log")" "1: mtls s_client: $wanted"
+}
+once "refused by the service" \
+    "127.0.0.1:1: refused by the server: connection refused (5)" \
+    -connect "localhost:$port" -W 127.0.0.1:1
+once "not this machine" \
+    "198.51.100.1:80: refused by the server: not allowed (2)" \
+    -connect "localhost:$port" -W 198.51.100.1:80
+once "no such name" "nobody.invalid:80: refused by the server:\
+ host unreachable, or unknown (4)" \
+    -connect "localhost:$port" -W nobody.invalid:80
+once "no server" \
+    "127.0.0.1:7: can't connect to localhost:1: Connection refused" \
+    -connect localhost:1 -W 127.0.0.1:7
+
 # --- -D: programs that speak SOCKS ---
 
 fetch "curl --socks5" curl -s -o "$dir/got" --socks5 "127.0.0.1:$socks" \
