@@ -49,7 +49,7 @@ usage "together" s_client -connect localhost:1 -D 5 -W x:1
 usage -window s_client -connect localhost:1 -tlsmux -D 0 -window 1000
 usage -R s_client -connect localhost:1 -tlsmux -R 1:x:1
 usage -tlsmux s_client -connect localhost:1 -tlsmux
-for option in "-R 1:x:1" "-sessions 2" -tlsmux -mtls00 "-sign pkcs7" \
+for option in "-R 1:x:1" "-sessions 2" -tlsmux "-sign pkcs7" \
     -tls1_3 "-sess_in x" "-ciphersuites x" "-L 5:unix:/x" "-W unix:/x"; do
     # shellcheck disable=SC2086 # an option and its value
     usage "${option%% *}\|5:unix" s_client -connect localhost:1 -dtls $option

@@ -23,7 +23,8 @@ associations=0
 
 # ask NAME: what the DNS server says of it
 ask() {
-    timeout 60 dig +short +time=2 +tries=20 @127.0.0.1 -p "$through" "$@"
+    timeout 60 dig +short +time=2 +tries=20 @127.0.0.1 -p "$through" "$@" |
+        grep -v "^;" # what it says of another try
 }
 
 channels() {
