@@ -22,6 +22,7 @@ void chan_add(struct chan *c, const struct chan_ops *ops, struct link *k,
     c->bio = bio;
     c->since = uv_now(&k->app->loop);
     c->waits = 0;
+    c->dropped = 0;
     BIO_set_callback_arg(bio, (char *)c);
     TAILQ_INSERT_TAIL(&k->channels, c, node);
     k->n_channels++;

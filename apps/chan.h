@@ -37,6 +37,7 @@ struct chan {
     struct signing *signing; /* what is above it (sign.h), or NULL */
     uint64_t since;          /* uv_now() when it was made, or lost its link */
     int waits;               /* for room, see link_room() */
+    uint64_t dropped;        /* datagrams, for want of room or as too long */
 };
 
 /* How a channel ended, as its lines and -json tell it. */

@@ -35,7 +35,6 @@ struct datagrams {
     STAILQ_HEAD(, waiting) queue;
     size_t n_queued, octets_queued;
     uint64_t active;      /* uv_now() of the last one, either way */
-    uint64_t dropped;     /* for want of room, or as too long */
     unsigned opening : 1; /* no answer yet */
     unsigned kept : 1;    /* however idle */
 };
@@ -144,7 +143,7 @@ static int write_one(struct datagrams *d, const void *p, size_t n)
     if (BIO_should_retry(d->chan.bio))
         return 0;
     ERR_clear_error(); /* reading will say, where it is more than this one */
-    d->dropped++;
+    d->chan.dropped++;
     return 1;
 }
 
@@ -168,7 +167,7 @@ static int queue(struct datagrams *d, const void *p, size_t n)
         d->octets_queued + n <= QUEUE_OCTETS)
         w = malloc(sizeof(*w) + n);
     if (w == NULL) {
-        d->dropped++;
+        d->chan.dropped++;
         return 0;
     }
     w->n = n;
@@ -182,14 +181,14 @@ static int queue(struct datagrams *d, const void *p, size_t n)
 
 int datagrams_send(struct datagrams *d, const void *p, size_t n)
 {
-    uint64_t dropped = d->dropped;
+    uint64_t dropped = d->chan.dropped;
 
     if (d->chan.link == NULL)
         return 0;
     link_changed(d->chan.link);
     if (d->opening || d->n_queued > 0)
         return queue(d, p, n);
-    return write_one(d, p, n) ? d->dropped == dropped : queue(d, p, n);
+    return write_one(d, p, n) ? d->chan.dropped == dropped : queue(d, p, n);
 }
 
 int datagrams_full(const struct datagrams *d)

@@ -4,6 +4,7 @@
  */
 
 #include "tell.h"
+#include "link_dtls.h"
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
@@ -77,32 +78,50 @@ static void session_alpn(SSL *ssl, char out[256])
     snprintf(out, 256, "%.*s", (int)len, (const char *)name);
 }
 
-void tell_tls_open(SSL *ssl, const char *peer)
+/* Over DTLS, that has the certificates and ALPN, and |ssl| is bound to it. */
+static void tell_open(SSL *ssl, SSL *dtls, const char *peer)
 {
     static uint64_t handshakes; /* of this process */
+    SSL *first = dtls != NULL ? dtls : ssl;
     char alpn[256];
     struct event e;
 
     handshakes++;
-    session_alpn(ssl, alpn);
-    if (report_style() == REPORT_BRIEF)
-        put_brief(ssl);
+    session_alpn(first, alpn);
+    if (report_style() == REPORT_BRIEF) {
+        put_brief(first);
+        if (dtls != NULL)
+            put_brief(ssl);
+    }
     event_begin(&e, "session-open");
     event_text(&e, "peer", peer);
     event_text(&e, "tls", SSL_get_version(ssl));
     event_text(&e, "cipher", SSL_get_cipher_name(ssl));
+    if (dtls != NULL) {
+        event_text(&e, "dtls", SSL_get_version(dtls));
+        event_text(&e, "dtls_cipher", SSL_get_cipher_name(dtls));
+    }
     event_text(&e, "alpn", alpn);
     event_flag(&e, "resumed", SSL_session_reused(ssl));
     event_number(&e, "handshakes", handshakes);
-    event_line(&e, "session with %s: %s, %s%s%s%s", peer, SSL_get_version(ssl),
-               SSL_get_cipher_name(ssl), *alpn != '\0' ? ", ALPN " : "", alpn,
-               SSL_session_reused(ssl) ? ", resumed" : "");
+    event_line(
+        &e, "session with %s: %s, %s%s%s%s%s%s%s%s", peer, SSL_get_version(ssl),
+        SSL_get_cipher_name(ssl), dtls != NULL ? ", " : "",
+        dtls != NULL ? SSL_get_version(dtls) : "", dtls != NULL ? ", " : "",
+        dtls != NULL ? SSL_get_cipher_name(dtls) : "",
+        *alpn != '\0' ? ", ALPN " : "", alpn,
+        SSL_session_reused(ssl) ? ", resumed" : "");
     event_end(&e);
+}
+
+void tell_tls_open(SSL *ssl, const char *peer)
+{
+    tell_open(ssl, NULL, peer);
 }
 
 void tell_session_open(struct link *k)
 {
-    tell_tls_open(k->ssl, k->peer);
+    tell_open(k->ssl, link_dtls_ssl(k), k->peer);
 }
 
 static void put_counters(struct event *e, const MTLS_COUNTERS *c)
@@ -124,7 +143,8 @@ static void put_counters(struct event *e, const MTLS_COUNTERS *c)
                {"channels_reset", c->channels_reset},
                {"channels", c->channels},
                {"closing", c->closing},
-               {"window_memory", c->window_memory}};
+               {"window_memory", c->window_memory},
+               {"datagrams_dropped", c->datagrams_dropped}};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         event_number(e, all[i].name, all[i].value);
@@ -194,6 +214,8 @@ void tell_channel_close(const struct chan *c, enum chan_end how,
     begin_channel(&e, "channel-close", c);
     event_number(&e, "octets_in", n.data_in);
     event_number(&e, "octets_out", n.data_out);
+    if (c->dropped > 0)
+        event_number(&e, "dropped", c->dropped);
     event_text(&e, "how", channel_ends[how]);
     event_text(&e, "text", why);
     event_line(&e, "channel %s to %s %s%s%s; %llu octets in, %llu out",
