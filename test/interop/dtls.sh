@@ -35,7 +35,8 @@ is "a long answer" "$(dig +short +time=5 @127.0.0.1 -p "${forward[0]}" \
 
 # --- 1,000 at once ---
 
-result=$(timeout 90 python3 "$here/libdns.py" "${forward[0]}" 1000)
+result=$(timeout 90 python3 "$here/libudp.py" names \
+    "${forward[0]}" 1000)
 echo "# 1,000 queries in parallel: $result"
 is "1,000 queries, each from an address of its own" "${result%%,*}" \
     "1000 answered"
