@@ -82,6 +82,7 @@ static void on_tick(uv_timer_t *timer)
         next = TAILQ_NEXT(k, node);
         link_second(k);
     }
+    app->seconds++;
     tlsmux_second(app);
     datagrams_second(app);
     chan_second(app);

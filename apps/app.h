@@ -47,7 +47,8 @@ struct app {
     struct socks_list socks; /* SOCKS clients that have no answer yet */
     struct tlsmux_list tlsmuxes;
     struct datagrams_list datagrams; /* those idle for longest first */
-    uint64_t datagrams_idle_ms;      /* that end one; 0: none do */
+    uint64_t datagrams_idle_s;       /* that end one; 0: none do */
+    uint64_t seconds;                /* that were counted, while it ran */
     size_t n_others;                 /* what else there is to wait for */
     uint64_t drain_until;            /* 0: not draining */
     int status;                      /* the exit status */

@@ -18,8 +18,8 @@
 #define AT_ONCE 64
 /* No datagram is longer. */
 #define LONGEST 16384
-/* Of a program that ends, how long nothing must have moved. */
-#define DRAIN_MS 1000
+/* Of a program that ends, how many seconds nothing must have moved. */
+#define DRAIN_S 1
 
 struct waiting {
     STAILQ_ENTRY(waiting) next;
@@ -34,7 +34,7 @@ struct datagrams {
     void *arg;
     STAILQ_HEAD(, waiting) queue;
     size_t n_queued, octets_queued;
-    uint64_t active;      /* uv_now() of the last one, either way */
+    uint64_t active;      /* app->seconds at the last one, either way */
     unsigned opening : 1; /* no answer yet */
     unsigned kept : 1;    /* however idle */
 };
@@ -97,26 +97,28 @@ static void abandon(struct chan *c)
 /* --- time -------------------------------------------------------------------
  */
 
-/* The list is in the order of the last datagrams. */
+/* The list is in the order of the last datagrams. A program that was stopped
+ * for a while has not heard what came meanwhile: so it counts seconds itself.
+ */
 static void touch(struct datagrams *d)
 {
     struct app *app = d->chan.app;
 
-    d->active = uv_now(&app->loop);
+    d->active = app->seconds;
     TAILQ_REMOVE(&app->datagrams, d, node);
     TAILQ_INSERT_TAIL(&app->datagrams, d, node);
 }
 
 void datagrams_second(struct app *app)
 {
-    uint64_t now = uv_now(&app->loop), limit = app->datagrams_idle_ms;
+    uint64_t limit = app->datagrams_idle_s;
     struct datagrams *d, *next;
 
     if (app->drain_until != 0)
-        limit = DRAIN_MS;
+        limit = DRAIN_S;
     for (d = TAILQ_FIRST(&app->datagrams); d != NULL && limit > 0; d = next) {
         next = TAILQ_NEXT(d, node);
-        if (now - d->active < limit)
+        if (app->seconds - d->active <= limit)
             return;
         if (!d->kept)
             end(d, CHAN_ENDED, "idle");
@@ -290,7 +292,7 @@ static struct datagrams *add(struct link *k, BIO *bio,
         return NULL;
     d->ops = ops;
     d->arg = arg;
-    d->active = uv_now(&k->app->loop);
+    d->active = k->app->seconds;
     STAILQ_INIT(&d->queue);
     chan_add(&d->chan, &chan_ops, k, bio);
     TAILQ_INSERT_TAIL(&k->app->datagrams, d, node);

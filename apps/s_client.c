@@ -467,7 +467,7 @@ static int set_up(struct client *c)
     c->ctx = tls_conf_new(o, 0);
     if (o->dtls && c->ctx != NULL)
         c->control = tls_conf_control(o, NULL);
-    c->app.datagrams_idle_ms = seconds * 1000;
+    c->app.datagrams_idle_s = seconds;
     TAILQ_INIT(&c->tlsmux.calls);
     c->more = sessions_new(&c->app, c->ctx, o, &c->server, c->pool,
                            o->sessions > 0 ? (size_t)o->sessions - 1 : 0,

@@ -265,7 +265,7 @@ static int start_dtls(struct server *s)
             return 0;
     }
     if (s->o.udp_timeout > 0)
-        s->app.datagrams_idle_ms = (uint64_t)s->o.udp_timeout * 1000;
+        s->app.datagrams_idle_s = (uint64_t)s->o.udp_timeout;
     return s->dtls != NULL;
 }
 

@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long nothing must have come, once all has been said. */
-#define LINGER_MS 1000
+/* How long nothing must have come, once all has been said: twice, so that a
+ * program which was stopped for a while hears what came meanwhile. */
+#define LINGER_MS 500
 /* What may wait for a slow reader of our output; then datagrams are lost. */
 #define OUTPUT (256 * 1024)
 #define LONGEST 16384
@@ -25,7 +26,7 @@ struct stdio_udp {
     forward_done *done;
     void *arg;
     uv_timer_t timer;
-    int open, ended;
+    int open, ended, silent;
     char in[LONGEST];
     size_t n_in;
     char out[OUTPUT];
@@ -56,12 +57,18 @@ static void on_silence(uv_timer_t *timer)
 {
     struct stdio_udp *s = timer->data;
 
+    if (!s->silent) {
+        s->silent = 1;
+        uv_timer_start(timer, on_silence, LINGER_MS, 0);
+        return;
+    }
     datagrams_close(s->channel);
     finish(s, CHAN_ENDED, "");
 }
 
 static void linger(struct stdio_udp *s)
 {
+    s->silent = 0;
     if (s->ended && s->open)
         uv_timer_start(&s->timer, on_silence, LINGER_MS, 0);
 }
