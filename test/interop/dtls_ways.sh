@@ -147,7 +147,7 @@ exec 8>&-
 
 # --- the end ---
 
-udp flow "${forward[0]}" 150 >"$dir/flow" 2>"$dir/flow.log" &
+udp flow "${forward[0]}" 40 >"$dir/flow" 2>"$dir/flow.log" &
 flow=$!
 until_true 20 grep -q flowing "$dir/flow"
 kill -TERM "$client"
