@@ -370,17 +370,15 @@ START_TEST(the_default_channel_carries_datagrams_too)
 {
     char line[20];
 
+    int said = -1;
+
     set_up();
-    for (int i = 0; i < 200 && BIO_puts(ends.client, "ping") <= 0; i++) {
-        dtls_ends_wait(&ends);
-        dtls_ends_turn(&ends);
-    }
     memset(line, 'x', sizeof(line));
     for (int i = 0; i < 200 && BIO_gets(ends.server, line, 20) <= 0; i++) {
+        if (said <= 0)
+            said = BIO_puts(ends.client, "ping");
         dtls_ends_wait(&ends);
         dtls_ends_turn(&ends);
-        if (i % 2 == 0)
-            BIO_puts(ends.client, "ping");
     }
     ck_assert_str_eq(line, "ping");
     dtls_ends_free(&ends);
