@@ -93,14 +93,15 @@ class Relay:
         self.flows = {}
         self.lock = threading.RLock()
         self.pipes = []
-        self.connections = 0
+        self.held = False
         address = (at, server[1])
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.udp.bind(address)
         self.tcp = socket.create_server(address, backlog=1000)
+        self.closing = False
         self.wake, self.woken = socket.socketpair()
         for s, what in ((self.udp, self.from_client), (self.tcp, self.accept),
-                        (self.woken, self.stop)):
+                        (self.woken, self.on_wake)):
             self.selector.register(s, selectors.EVENT_READ, what)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -133,14 +134,24 @@ class Relay:
             for flow in self.flows.values():
                 flow.current = 0
 
+    def hold_tcp(self, held):
+        """Nothing of it passes meanwhile."""
+        with self.lock:
+            self.held = held
+            for pipe in self.pipes if not held else []:
+                self.watch(pipe)
+        self.wake.send(b"x")
+
     def drop_tcp(self):
         with self.lock:
             for pipe in list(self.pipes):
                 self.end_pipe(pipe)
 
     def close(self):
+        self.closing = True
         self.wake.send(b"x")
         self.thread.join()
+        self.selector.close()
 
     # --- UDP ---
 
@@ -194,16 +205,22 @@ class Relay:
         except OSError:
             near.close()
             return
-        self.connections += 1
-        pipe = (near, far)
-        self.pipes.append(pipe)
+        for s in near, far:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.pipes.append((near, far))
+        self.watch((near, far))
+
+    def watch(self, pipe):
         for a, b in (pipe, pipe[::-1]):
-            a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.selector.register(
-                a, selectors.EVENT_READ,
-                lambda a=a, b=b, p=pipe: self.pass_on(a, b, p))
+            if a not in self.selector.get_map():
+                self.selector.register(
+                    a, selectors.EVENT_READ,
+                    lambda a=a, b=b: self.pass_on(a, b, pipe))
 
     def pass_on(self, a, b, pipe):
+        if self.held:
+            self.selector.unregister(a)
+            return
         try:
             data = a.recv(65536)
             if data:
@@ -226,11 +243,11 @@ class Relay:
 
     # --- the loop ---
 
-    def stop(self):
-        self.selector = None
+    def on_wake(self):
+        self.woken.recv(100)
 
     def run(self):
-        while self.selector:
+        while not self.closing:
             wait = None
             if self.late:
                 wait = max(0, self.late[0][0] - time.monotonic())
@@ -240,8 +257,10 @@ class Relay:
                     _, _, octets, to = heapq.heappop(self.late)
                     self.put(octets, to)
                 for key, _ in ready:
-                    if self.selector and key.fileobj.fileno() >= 0:
+                    if key.fileobj.fileno() >= 0:
                         key.data()
+        for s in list(self.selector.get_map().values()):
+            s.fileobj.close()
 
 
 def command(relay, words):

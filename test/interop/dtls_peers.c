@@ -5,19 +5,23 @@
 
 /*
  * dtls_peers ADDRESS PORT COUNT: so many clients, each at an address of its own
- * in 127.0.0.0/8, that finish a DTLS handshake and are not heard of again: no
- * TLS connection, no close_notify. Says how many got that far, and how many did
- * not.
+ * in 127.0.0.0/8, that finish a DTLS handshake and then make no TLS connection.
+ * Says how many got that far, and how many did not; then, when the server has
+ * ended those sessions, how many it has told so.
  */
 #include <arpa/inet.h>
 #include <mtls/mtls_dtls.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define FIRST 0x7f100001 /* 127.16.0.1 */
+#define ALERT 21         /* a record's type */
+#define PATIENCE 60000   /* milliseconds, without a word from the server */
 
 static int socket_of(unsigned int number, const struct sockaddr_in *server)
 {
@@ -34,11 +38,10 @@ static int socket_of(unsigned int number, const struct sockaddr_in *server)
     exit(2);
 }
 
-/* It goes without a word: SSL_free() alone says nothing. */
-static int come_and_go(SSL_CTX *ctx, unsigned int number,
-                       struct sockaddr_in *server)
+/* SSL_free() alone says nothing to the server. The socket stays. */
+static int come(SSL_CTX *ctx, int fd, struct sockaddr_in *server)
 {
-    BIO *udp = BIO_new_dgram(socket_of(number, server), BIO_CLOSE);
+    BIO *udp = BIO_new_dgram(fd, BIO_NOCLOSE);
     SSL *ssl = SSL_new(ctx);
     int r;
 
@@ -52,11 +55,36 @@ static int come_and_go(SSL_CTX *ctx, unsigned int number,
     return r == 1;
 }
 
+/* 1 when it was an alert: that can only be close_notify. */
+static int hear(int fd)
+{
+    unsigned char record[2048];
+
+    return recv(fd, record, sizeof(record), MSG_DONTWAIT) > 0 &&
+           record[0] == ALERT;
+}
+
+static unsigned int hear_ends(struct pollfd *fds, unsigned int count)
+{
+    unsigned int ended = 0;
+
+    while (ended < count && poll(fds, count, PATIENCE) > 0) {
+        for (unsigned int i = 0; i < count; i++) {
+            if (fds[i].revents != 0 && hear(fds[i].fd)) {
+                fds[i].fd = -1;
+                ended++;
+            }
+        }
+    }
+    return ended;
+}
+
 int main(int argc, char *argv[])
 {
     SSL_CTX *ctx = SSL_CTX_new(DTLS_client_method());
     unsigned int count, good = 0;
     struct sockaddr_in server;
+    struct pollfd *fds;
 
     memset(&server, 0, sizeof(server));
     server.sin_family = AF_INET;
@@ -67,9 +95,21 @@ int main(int argc, char *argv[])
     }
     server.sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10));
     count = (unsigned int)strtoul(argv[3], NULL, 10);
-    for (unsigned int i = 0; i < count; i++)
-        good += (unsigned int)come_and_go(ctx, i, &server);
+    fds = calloc(count + 1, sizeof(*fds));
+    if (fds == NULL)
+        return 2;
+    for (unsigned int i = 0; i < count; i++) {
+        fds[good].fd = socket_of(i, &server);
+        fds[good].events = POLLIN;
+        if (come(ctx, fds[good].fd, &server))
+            good++;
+        else
+            close(fds[good].fd);
+    }
     printf("%u %u\n", good, count - good);
+    fflush(stdout);
+    printf("%u\n", hear_ends(fds, good));
+    free(fds);
     SSL_CTX_free(ctx);
     return 0;
 }
