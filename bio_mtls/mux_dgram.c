@@ -266,7 +266,8 @@ int mtls_mux_dgram_after(struct mtls_mux *mux)
     adopt(d);
     d->up = 1;
     mtls_turn_watch(&d->turn, d->bio);
-    mtls_mux_dgram_mtu(mux, 0);
+    /* A handshake that was lost again and again has fallen back to less. */
+    mtls_mux_dgram_mtu(mux, 1);
     return 1;
 }
 

@@ -135,6 +135,30 @@ END_TEST
 
 /* --- paths that lose --- */
 
+/* OpenSSL falls back to 548 octets when three flights in a row were lost. */
+START_TEST(U1_a_handshake_that_was_lost_does_not_shorten_datagrams)
+{
+    BIO *c, *s;
+
+    dtls_ends_contexts(&ends, 8, 60);
+    SSL_CTX_clear_options(ends.client_dtls, SSL_OP_NO_QUERY_MTU);
+    dtls_ends_sockets(&ends, 0);
+    ends.to_server.lose = 100;
+    while (ends.to_server.lost < 5) {
+        ck_assert_int_le(BIO_do_handshake(ends.client), 0);
+        ck_assert(BIO_should_retry(ends.client));
+        dtls_ends_wait(&ends);
+    }
+    ends.to_server.lose = 0;
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_open(&ends, &c, &s);
+    ck_assert_int_gt(BIO_ctrl(c, BIO_CTRL_DGRAM_GET_MTU, 0, NULL), 1200);
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 /* Whether what was read is a whole datagram of those that are written. */
 static void must_be_whole(const char *data, int n)
 {
@@ -546,6 +570,7 @@ int main(void)
     tcase_add_test(tc, both_handshakes_are_what_the_draft_asks_for);
     tcase_add_test(tc, data_does_not_go_through_the_control_connection);
     tcase_add_test(tc, a_datagram_too_long_for_the_path_says_the_limit);
+    tcase_add_test(tc, U1_a_handshake_that_was_lost_does_not_shorten_datagrams);
     tcase_add_loop_test(
         tc, U1_on_a_bad_path_handshakes_and_channels_do_not_wedge, 0, 2);
     tcase_add_test(tc, U1_after_an_outage_traffic_flows_again);
