@@ -107,6 +107,24 @@ void mtls_errors_take(struct mtls_errors *errors)
     }
 }
 
+static void free_strings(struct mtls_error *e)
+{
+    OPENSSL_free(e->file);
+    OPENSSL_free(e->function);
+    OPENSSL_free(e->text);
+}
+
+unsigned long mtls_errors_drop_last(struct mtls_errors *errors)
+{
+    struct mtls_error *last;
+
+    if (errors->n == 0)
+        return 0;
+    last = &errors->list[--errors->n];
+    free_strings(last);
+    return last->code;
+}
+
 void mtls_errors_put_back(struct mtls_errors *errors)
 {
     if (errors->n != 0)
@@ -121,9 +139,7 @@ void mtls_errors_put_back(struct mtls_errors *errors)
             ERR_set_error(lib, reason, "%s", e->text);
         else
             ERR_set_error(lib, reason, NULL);
-        OPENSSL_free(e->file);
-        OPENSSL_free(e->function);
-        OPENSSL_free(e->text);
+        free_strings(e);
     }
     errors->n = 0;
 }

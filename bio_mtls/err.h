@@ -33,6 +33,7 @@ struct mtls_errors {
 };
 
 void mtls_errors_take(struct mtls_errors *errors);
+unsigned long mtls_errors_drop_last(struct mtls_errors *errors); /* 0: none */
 void mtls_errors_put_back(struct mtls_errors *errors);
 
 #endif

@@ -34,6 +34,7 @@ struct mtls_mux {
     SSL *ssl;       /* a reference, when next is BIO_f_ssl and up */
     int read_ahead; /* as it was found there */
     BIO *batch;     /* ours, between that and its socket; NULL none */
+    int direct;     /* the SSL is called, not its BIO */
 
     int misconfigured; /* mtls_defaults_raise() tells why */
     int up;            /* the handshake below is done */
@@ -165,6 +166,19 @@ void mtls_mux_resume(struct mtls_mux *mux);
  */
 void mtls_mux_tls_tune(struct mtls_mux *mux);
 void mtls_mux_tls_restore(struct mtls_mux *mux);
+
+/*
+ * mtls_mux_tls_write and mtls_mux_tls_read, with mux->direct, do what the BIO
+ * below would, for less: 1 done, 0 to be retried when there is room, or more.
+ * -1: the BIO is to be asked, which can tell why. The error queue need not be
+ * empty. mtls_mux_tls_failed: after -1, whether TLS failed and left an error
+ * there; not, when what is below it did.
+ */
+int mtls_mux_tls_failed(const struct mtls_mux *mux);
+int mtls_mux_tls_write(struct mtls_mux *mux, const unsigned char *p, size_t len,
+                       size_t *n);
+int mtls_mux_tls_read(struct mtls_mux *mux, unsigned char *p, size_t len,
+                      size_t *n);
 
 /* mtls_mux_tls_more: whether another record follows the next at once. */
 void mtls_mux_tls_more(const struct mtls_mux *mux, int more);

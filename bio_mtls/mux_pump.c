@@ -29,50 +29,93 @@ static void keep_error(struct mtls_mux *mux)
     ERR_clear_error();
 }
 
+/* --- writing --- */
+
+static void fail_writing(struct mtls_mux *mux)
+{
+    /* What the peer has sent before can still be read. */
+    mux->write_failed = 1;
+    keep_error(mux);
+    mtls_mux_wake_all(mux);
+}
+
+/*
+ * By the BIO below, with nothing on the error queue. If a call of SSL's failed
+ * before, its own error is the last there.
+ */
+static int write_by_bio(struct mtls_mux *mux, const unsigned char *p,
+                        size_t len, size_t *n)
+{
+    int said = mux->direct && mtls_mux_tls_failed(mux), ok;
+    struct mtls_errors callers;
+
+    mtls_errors_take(&callers);
+    BIO_clear_retry_flags(mux->next); /* not every type does so */
+    ok = BIO_write_ex(mux->next, p, len, n);
+    if (!ok && BIO_should_retry(mux->next)) {
+        mtls_errors_put_back(&callers);
+        return 0;
+    }
+    if (!ok) {
+        if (said && ERR_peek_error() == 0 && mux->lost_error == 0)
+            mux->lost_error = mtls_errors_drop_last(&callers);
+        fail_writing(mux);
+        *n = len;
+    }
+    mtls_errors_put_back(&callers);
+    return 1;
+}
+
 /* 1 to go on, 0 when the transport is full. */
-static int send_some(struct mtls_mux *mux, const unsigned char *p, size_t len)
+static inline int send_some(struct mtls_mux *mux, const unsigned char *p,
+                            size_t len)
 {
     size_t n = len;
+    int r = -1;
 
     if (!mux->write_failed) {
-        BIO_clear_retry_flags(mux->next); /* not every type does so */
         mtls_mux_tls_more(mux, mtls_session_more(mux->session));
-        if (!BIO_write_ex(mux->next, p, len, &n)) {
-            if (BIO_should_retry(mux->next))
-                return 0;
-            /* What the peer has sent before can still be read. */
-            mux->write_failed = 1;
-            keep_error(mux);
-            mtls_mux_wake_all(mux);
-            n = len;
-        }
+        if (mux->direct)
+            r = mtls_mux_tls_write(mux, p, len, &n);
+        if (r < 0)
+            r = write_by_bio(mux, p, len, &n);
+        if (r == 0)
+            return 0;
     }
     mtls_session_send_ack(mux->session, n);
     return 1;
 }
 
-static void flush_below(struct mtls_mux *mux)
+static void flush_held_back(struct mtls_mux *mux)
 {
-    long r = 1;
+    struct mtls_errors callers;
+    long r;
 
-    if (mtls_mux_holds_back(mux))
-        r = BIO_flush(mux->next);
+    mtls_errors_take(&callers);
+    r = BIO_flush(mux->next);
     if (r <= 0 && BIO_should_retry(mux->next)) {
         mux->out_blocked = 1;
         mtls_session_held(mux->session, mtls_mux_tls_held(mux));
+    } else {
+        mtls_session_held(mux->session, 0);
+        mux->flushed = mtls_session_sent(mux->session);
+        /* Types that know no flush fail too, without a reason. */
+        if (r <= 0 && (mux->batch != NULL || ERR_peek_error() != 0))
+            fail_writing(mux);
+    }
+    mtls_errors_put_back(&callers);
+}
+
+static inline void flush_below(struct mtls_mux *mux)
+{
+    if (mtls_mux_holds_back(mux)) {
+        flush_held_back(mux);
         return;
     }
     mtls_session_held(mux->session, 0);
     mux->flushed = mtls_session_sent(mux->session);
-    /* Types that know no flush fail too, without a reason. */
-    if (r <= 0 && (mux->batch != NULL || ERR_peek_error() != 0)) {
-        mux->write_failed = 1;
-        keep_error(mux);
-        mtls_mux_wake_all(mux);
-    }
 }
 
-/* With nothing on the error queue. */
 static void send_all(struct mtls_mux *mux)
 {
     uint64_t before = mtls_session_sent(mux->session);
@@ -90,32 +133,20 @@ static void send_all(struct mtls_mux *mux)
         mtls_mux_wake_sent(mux);
 }
 
-static void send_stream(struct mtls_mux *mux)
-{
-    struct mtls_errors callers;
-
-    mux->out_blocked = 0;
-    if (mux->next == NULL || mtls_mux_dgram_alone(mux) ||
-        (!mtls_session_wants_write(mux->session) &&
-         mux->flushed == mtls_session_sent(mux->session)))
-        return;
-    if (ERR_peek_error() == 0) {
-        send_all(mux);
-        return;
-    }
-    mtls_errors_take(&callers);
-    send_all(mux);
-    mtls_errors_put_back(&callers);
-}
-
 void mtls_mux_send(struct mtls_mux *mux)
 {
+    mux->out_blocked = 0;
     if (mux->dgram != NULL)
         mtls_mux_dgram_tick(mux);
-    send_stream(mux);
+    if (mux->next != NULL && !mtls_mux_dgram_alone(mux) &&
+        (mtls_session_wants_write(mux->session) ||
+         mux->flushed != mtls_session_sent(mux->session)))
+        send_all(mux);
     if (mux->dgram != NULL)
         mtls_mux_dgram_send(mux);
 }
+
+/* --- reading --- */
 
 /* Whether the end below was said, or happened. */
 static int ended_cleanly(struct mtls_mux *mux)
@@ -142,10 +173,12 @@ static void refuse_unwanted(struct mtls_mux *mux)
     }
 }
 
-static void on_lost(struct mtls_mux *mux)
+static void on_lost(struct mtls_mux *mux, unsigned long error)
 {
     mux->clean_end = ended_cleanly(mux);
     keep_error(mux);
+    if (mux->lost_error == 0 && !mux->clean_end)
+        mux->lost_error = error;
     mtls_session_end(mux->session);
     mtls_mux_wake_all(mux);
 }
@@ -184,11 +217,34 @@ static int has_enough(const struct mtls_mux *mux, enum mtls_mux_want want,
     }
 }
 
+/*
+ * 1, 0 there is nothing now, -1 and never will be. By the BIO below, with
+ * nothing on the error queue; if SSL_read() failed before, its error is told.
+ */
+static int read_by_bio(struct mtls_mux *mux, unsigned char *p, size_t room,
+                       size_t *n)
+{
+    int said = mux->direct && mtls_mux_tls_failed(mux);
+    unsigned long error = said ? ERR_peek_last_error() : 0;
+
+    clear_errors();
+    BIO_clear_retry_flags(mux->next);
+    if (BIO_read_ex(mux->next, p, room, n))
+        return 1;
+    if (BIO_should_retry(mux->next) && !mux->write_failed) {
+        mux->in_wants_write = BIO_should_write(mux->next);
+        return 0;
+    }
+    on_lost(mux, error);
+    return -1;
+}
+
 /* One read: 1 to go on, 0 when there is nothing more now. */
 static int receive_some(struct mtls_mux *mux, size_t *taken)
 {
     struct mtls_session *s = mux->session;
     size_t room, n;
+    int r = -1;
     unsigned char *p = mtls_session_recv_buf(s, &room);
 
     if (p == NULL && mtls_session_ended(s))
@@ -200,19 +256,17 @@ static int receive_some(struct mtls_mux *mux, size_t *taken)
     }
     if (mux->write_failed) /* the last there is: to its very end */
         mtls_mux_tls_turn(mux, 0);
-    BIO_clear_retry_flags(mux->next);
-    if (BIO_read_ex(mux->next, p, room, &n)) {
-        mtls_session_recv_ack(s, n);
-        *taken += n;
-        /* What was read is not parsed yet while answers wait, or a reader. */
-        return mux->write_failed || !mtls_mux_tls_emptied(mux) ||
-               !mtls_session_can_receive(s);
-    }
-    if (BIO_should_retry(mux->next) && !mux->write_failed)
-        mux->in_wants_write = BIO_should_write(mux->next);
-    else
-        on_lost(mux);
-    return 0;
+    if (mux->direct)
+        r = mtls_mux_tls_read(mux, p, room, &n);
+    if (r < 0 || (r == 0 && mux->write_failed))
+        r = read_by_bio(mux, p, room, &n);
+    if (r <= 0)
+        return 0;
+    mtls_session_recv_ack(s, n);
+    *taken += n;
+    /* What was read is not parsed yet while answers wait, or a reader. */
+    return mux->write_failed || !mtls_mux_tls_emptied(mux) ||
+           !mtls_session_can_receive(s);
 }
 
 void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
@@ -223,14 +277,15 @@ void mtls_mux_receive(struct mtls_mux *mux, enum mtls_mux_want want,
 
     mux->in_wants_write = 0;
     mux->in_more = mux->next != NULL && mux->up && !mtls_mux_dgram_alone(mux);
-    clear_errors();
     mtls_mux_tls_turn(mux, 1);
     while (mux->in_more && !has_enough(mux, want, channel, enough) &&
            taken <= limit)
         mux->in_more = receive_some(mux, &taken);
     mtls_mux_tls_turn(mux, 0);
-    if (mux->dgram != NULL)
+    if (mux->dgram != NULL) {
+        clear_errors();
         mtls_mux_dgram_receive(mux);
+    }
     if (mtls_session_broken(mux->session) && !mux->shut)
         on_broken(mux);
     refuse_unwanted(mux);

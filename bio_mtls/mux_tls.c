@@ -10,6 +10,7 @@
  * what it will write next, so that TLS may read ahead, and records be gathered
  * below it.
  */
+#define OPENSSL_SUPPRESS_DEPRECATED /* BIO_get_callback() */
 #include "mux.h"
 
 #include "bio_batch.h"
@@ -61,6 +62,52 @@ static void stop_gathering(struct mtls_mux *mux)
     SSL_set_bio(mux->ssl, socket, socket);
 }
 
+/*
+ * BIO_f_ssl adds to SSL_read() and SSL_write() the flags, and what programs
+ * ask for: callbacks, and to negotiate again, which TLS 1.3 does not know. To
+ * tell a retry, SSL_get_error() has to see an empty error queue; what is asked
+ * here is what it asks then.
+ */
+static int may_be_direct(const struct mtls_mux *mux)
+{
+    return SSL_version(mux->ssl) == TLS1_3_VERSION &&
+           BIO_get_callback(mux->next) == NULL &&
+           BIO_get_callback_ex(mux->next) == NULL;
+}
+
+int mtls_mux_tls_failed(const struct mtls_mux *mux)
+{
+    return SSL_want(mux->ssl) == SSL_NOTHING;
+}
+
+int mtls_mux_tls_write(struct mtls_mux *mux, const unsigned char *p, size_t len,
+                       size_t *n)
+{
+    mux->direct = BIO_get_callback_ex(mux->next) == NULL;
+    if (!mux->direct)
+        return -1;
+    if (SSL_write_ex(mux->ssl, p, len, n))
+        return 1;
+    return SSL_want(mux->ssl) == SSL_WRITING &&
+                   BIO_should_write(SSL_get_wbio(mux->ssl))
+               ? 0
+               : -1;
+}
+
+int mtls_mux_tls_read(struct mtls_mux *mux, unsigned char *p, size_t len,
+                      size_t *n)
+{
+    mux->direct = BIO_get_callback_ex(mux->next) == NULL;
+    if (!mux->direct)
+        return -1;
+    if (SSL_read_ex(mux->ssl, p, len, n))
+        return 1;
+    return SSL_want(mux->ssl) == SSL_READING &&
+                   BIO_should_read(SSL_get_rbio(mux->ssl))
+               ? 0
+               : -1;
+}
+
 void mtls_mux_tls_tune(struct mtls_mux *mux)
 {
     SSL *ssl = NULL;
@@ -77,12 +124,14 @@ void mtls_mux_tls_tune(struct mtls_mux *mux)
         SSL_free_buffers(ssl); /* made anew with that size, if empty */
     }
     gather(mux);
+    mux->direct = may_be_direct(mux);
 }
 
 void mtls_mux_tls_restore(struct mtls_mux *mux)
 {
     if (mux->ssl == NULL)
         return;
+    mux->direct = 0;
     SSL_set_read_ahead(mux->ssl, mux->read_ahead);
     stop_gathering(mux);
     SSL_free(mux->ssl);
