@@ -37,6 +37,7 @@ struct datagrams {
     uint64_t active;      /* app->seconds at the last one, either way */
     unsigned opening : 1; /* no answer yet */
     unsigned kept : 1;    /* however idle */
+    unsigned paused : 1;  /* what comes is left where it is */
 };
 
 /* --- the end ----------------------------------------------------------------
@@ -256,7 +257,7 @@ static void on_ready(struct chan *c, int events)
         return;
     if (d->opening)
         return;
-    for (int i = 0; i < AT_ONCE && more > 0; i++)
+    for (int i = 0; i < AT_ONCE && more > 0 && !d->paused; i++)
         more = read_one(d);
     if (more < 0)
         return;
@@ -265,7 +266,7 @@ static void on_ready(struct chan *c, int events)
         return;
     }
     flush(d);
-    if (more > 0)
+    if (more > 0 && !d->paused)
         link_changed(c->link);
     else
         link_wrote(c->link);
@@ -343,9 +344,33 @@ struct echo {
     struct datagrams *d;
 };
 
+/* Those that find no room to go back wait where credit counts them. */
+static void pause_reading(struct datagrams *d, int paused)
+{
+    int events = MTLS_EVENT_CLOSED | MTLS_EVENT_WRITABLE;
+
+    d->paused = paused != 0;
+    if (!paused)
+        events |= MTLS_EVENT_READABLE;
+    (void)BIO_mtls_set_events(d->chan.bio, events);
+}
+
 static void echo_back(void *arg, const void *p, size_t n)
 {
-    datagrams_send(((struct echo *)arg)->d, p, n);
+    struct datagrams *d = ((struct echo *)arg)->d;
+
+    datagrams_send(d, p, n);
+    if (datagrams_full(d))
+        pause_reading(d, 1);
+}
+
+static void echo_on(void *arg)
+{
+    struct datagrams *d = ((struct echo *)arg)->d;
+
+    pause_reading(d, 0);
+    if (d->chan.link != NULL)
+        link_changed(d->chan.link);
 }
 
 static void echo_ended(void *arg, enum chan_end how, const char *why)
@@ -355,7 +380,7 @@ static void echo_ended(void *arg, enum chan_end how, const char *why)
     free(arg);
 }
 
-static const struct datagrams_ops echo_ops = {echo_back, NULL, NULL,
+static const struct datagrams_ops echo_ops = {echo_back, NULL, echo_on,
                                               echo_ended};
 
 void datagrams_echo(struct link *k, BIO *bio)

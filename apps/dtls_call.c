@@ -187,6 +187,14 @@ static int is_answer(void)
     return ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL;
 }
 
+/* An empty datagram, which anybody can send in the server's name, reads as an
+ * end; it is none. */
+static int was_empty(const SSL *ssl)
+{
+    return errno == 0 && ERR_peek_error() == 0 &&
+           SSL_get_error(ssl, 0) == SSL_ERROR_SYSCALL;
+}
+
 static void step(struct dtls_call *c)
 {
     char why[sizeof(c->why)];
@@ -200,7 +208,7 @@ static void step(struct dtls_call *c)
         shaken(c, ssl);
         return;
     }
-    if (BIO_should_retry(c->dtls)) {
+    if (BIO_should_retry(c->dtls) || was_empty(ssl)) {
         if (uv_now(&c->app->loop) < c->until)
             wait_on(c, ssl);
         else

@@ -12,8 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Datagrams that one turn takes. */
-#define AT_ONCE 128
+/* Datagrams that one turn takes: what a session takes in its turn, or one
+ * client's would pile up. */
+#define AT_ONCE 64
 /* What may wait for its turn, if the system lets it. */
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
 /* No record is longer, with its header and what it is protected by. */

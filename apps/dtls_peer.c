@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What may wait for a turn of the loop. */
-#define QUEUE_COUNT 256
+/*
+ * What may wait for its turn, with what it takes to keep it: a burst as long as
+ * a socket of its own would hold.
+ */
 #define QUEUE_OCTETS (512 * 1024)
+#define KEEPING (sizeof(struct dtls_datagram) + 16)
 
 /* RFC 791, RFC 8200: what every path takes, less the headers. */
 #define V4_HEADERS 28
@@ -36,7 +39,9 @@ void dtls_peer_put(struct dtls_peer *p, const void *octets, size_t n)
 {
     struct dtls_datagram *d = NULL;
 
-    if (p->n_queued < QUEUE_COUNT && p->octets_queued + n <= QUEUE_OCTETS)
+    if (n == 0) /* DTLS would take it for the end */
+        return;
+    if (p->octets_queued + KEEPING + n <= QUEUE_OCTETS)
         d = malloc(sizeof(*d) + n);
     if (d == NULL) {
         p->dropped++;
@@ -45,8 +50,7 @@ void dtls_peer_put(struct dtls_peer *p, const void *octets, size_t n)
     d->n = n;
     memcpy(d->octets, octets, n);
     STAILQ_INSERT_TAIL(&p->queue, d, next);
-    p->n_queued++;
-    p->octets_queued += n;
+    p->octets_queued += KEEPING + n;
 }
 
 static void drop_first(struct dtls_peer *p)
@@ -54,8 +58,7 @@ static void drop_first(struct dtls_peer *p)
     struct dtls_datagram *d = STAILQ_FIRST(&p->queue);
 
     STAILQ_REMOVE_HEAD(&p->queue, next);
-    p->n_queued--;
-    p->octets_queued -= d->n;
+    p->octets_queued -= KEEPING + d->n;
     free(d);
 }
 
@@ -108,7 +111,7 @@ static long peer_ctrl(BIO *b, int cmd, long num, void *ptr)
     case BIO_CTRL_FLUSH:
         return 1;
     case BIO_CTRL_PENDING:
-        return p->n_queued > 0 ? (long)STAILQ_FIRST(&p->queue)->n : 0;
+        return STAILQ_EMPTY(&p->queue) ? 0 : (long)STAILQ_FIRST(&p->queue)->n;
     case BIO_CTRL_GET_CLOSE:
         return BIO_get_shutdown(b);
     case BIO_CTRL_SET_CLOSE:
@@ -139,7 +142,7 @@ static int peer_destroy(BIO *b)
     if (p == NULL)
         return 1;
     p->gone(p);
-    while (p->n_queued > 0)
+    while (!STAILQ_EMPTY(&p->queue))
         drop_first(p);
     free(p);
     BIO_set_data(b, NULL);

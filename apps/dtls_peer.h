@@ -41,7 +41,7 @@ struct dtls_peer {
     int mtu_exceeded;
     void (*gone)(struct dtls_peer *p);
     struct dtls_datagrams queue;
-    size_t n_queued, octets_queued;
+    size_t octets_queued;
     uint64_t dropped;
 };
 
@@ -55,7 +55,7 @@ BIO *dtls_peer_new(struct dtls_peer **out, struct dtls_server *server,
 /* dtls_peer_of finds it below DTLS, or any BIO; NULL if it is not there. */
 struct dtls_peer *dtls_peer_of(BIO *above);
 
-/* dtls_peer_put queues a datagram; past the bound it is dropped. */
+/* dtls_peer_put queues a datagram; past the bound, or empty, it is dropped. */
 void dtls_peer_put(struct dtls_peer *p, const void *octets, size_t n);
 
 #endif

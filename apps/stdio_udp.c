@@ -57,7 +57,7 @@ static void on_silence(uv_timer_t *timer)
 {
     struct stdio_udp *s = timer->data;
 
-    if (!s->silent) {
+    if (!s->silent || s->n_out > 0 || datagrams_full(s->channel)) {
         s->silent = 1;
         uv_timer_start(timer, on_silence, LINGER_MS, 0);
         return;
