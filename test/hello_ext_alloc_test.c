@@ -7,7 +7,11 @@
  * Each allocation of data_multiplexing fails in turn (attack T2): a setting
  * fails and can be made again, a handshake fails or agrees, and nothing leaks.
  * So it is with those of OpenSSL's, of which some are tried here: a handshake
- * has more than 2,000. With STRIDE 1 all of them did no harm in 3.0.
+ * has more than 2,000; with STRIDE 1 all of them do no harm.
+ *
+ * Sessions are not cached. Where memory runs out as OpenSSL 3.0 puts one into
+ * the cache of an SSL_CTX, the list there is left broken, and SSL_CTX_free()
+ * aborts or does not end: so it does without the extension, too.
  */
 #include "hello.h"
 
@@ -104,6 +108,7 @@ static unsigned int failures(int version, unsigned int stride, int ours)
 
     ck_assert(MTLS_ext_offer(ctx.client, "a:1,b:2"));
     ck_assert(MTLS_ext_support(ctx.server, "a:1", MTLS_EXT_COMMON));
+    SSL_CTX_set_session_cache_mode(ctx.server, SSL_SESS_CACHE_OFF);
     for (nth = 1; met; nth += stride) {
         struct hello hello = hello_new(&ctx);
 
