@@ -325,7 +325,7 @@ static void on_dial(void *arg, int fd, const char *why)
     struct client *c = arg;
 
     c->dial = NULL;
-    if (!is_connected(c, fd, strchr(why, ' ') + 1))
+    if (!is_connected(c, fd, fd < 0 ? strchr(why, ' ') + 1 : ""))
         return;
     begin(c, fd, tls_conf_client(c->ctx, &c->o, c->server.host));
     c->o.sess_in = NULL; /* once */
