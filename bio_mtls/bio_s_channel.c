@@ -256,7 +256,7 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
     case BIO_CTRL_MTLS_WAS_RESET:
         return c->rx == MTLS_RX_CUT;
     case BIO_CTRL_MTLS_GET_CHANNEL_ID:
-        return c->named ? (long)mtls_session_id(c) : -1;
+        return c->named || c->stream != 0 ? (long)mtls_session_id(c) : -1;
     case BIO_CTRL_MTLS_SET_SOURCE:
         return ptr == NULL ? 0 : mtls_io_set_source(c, ptr);
     case BIO_CTRL_MTLS_GET_SOURCE:

@@ -4,11 +4,12 @@
  */
 
 /*
- * Any octets from a peer that speaks mtls-00, to a server or a client, while
- * the program reads, writes and closes; and any extension_data.
+ * Any octets from a peer that speaks mtls-00, to a server or a client, over TLS
+ * or DTLS, while the program reads, writes and closes; and any extension_data.
  */
 #include "ext00.h"
 #include "session_00.h"
+#include "session_dgram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +23,13 @@ struct world {
     struct mtls_channel *channels[CHANNELS];
 };
 
+/* Now and then a stream that is not used is forgotten (Q16). */
 static uint64_t on_now(void *app)
 {
     static uint64_t now;
 
     (void)app;
-    return ++now;
+    return now += 1000000;
 }
 
 /* Nothing is stored beyond the windows, and none beyond the memory. */
@@ -41,32 +43,45 @@ static void check(const struct world *w)
     for (int i = 0; i < CHANNELS; i++) {
         const struct mtls_channel *c = w->channels[i];
 
-        if (c != NULL && c->buffer.length > 2000)
+        if (c != NULL && c->buffer.length > (c->datagrams ? 16384 : 2000))
             abort();
     }
 }
 
 static void send_all(struct world *w)
 {
+    const unsigned char *p;
     size_t n;
 
     while (mtls_session_send_buf(w->session, &n) != NULL)
         mtls_session_send_ack(w->session, n);
+    if (!mtls_session_has_datagrams(w->session))
+        return;
+    mtls_session_tick(w->session);
+    while ((p = mtls_session_datagram_out(w->session, &n)) != NULL) {
+        if (n < 6 || ((size_t)p[4] << 8 | p[5]) != n - 6)
+            abort();
+        mtls_session_datagram_sent(w->session);
+    }
 }
 
 static void receive(struct world *w, const uint8_t **p, size_t *left, size_t n)
 {
-    size_t room;
-    unsigned char *to = mtls_session_recv_buf(w->session, &room);
+    size_t room = SIZE_MAX;
+    unsigned char *to = NULL;
 
-    if (to == NULL)
-        return;
     if (n > *left)
         n = *left;
+    if (mtls_session_has_datagrams(w->session))
+        mtls_session_datagram_in(w->session, *p, n);
+    else if ((to = mtls_session_recv_buf(w->session, &room)) == NULL)
+        return;
     if (n > room)
         n = room;
-    memcpy(to, *p, n);
-    mtls_session_recv_ack(w->session, n);
+    if (to != NULL) {
+        memcpy(to, *p, n);
+        mtls_session_recv_ack(w->session, n);
+    }
     *p += n;
     *left -= n;
 }
@@ -85,6 +100,22 @@ static void open_one(struct world *w, struct mtls_channel **c)
         mtls_session_release(*c);
         *c = NULL;
     }
+}
+
+static void write_some(struct mtls_channel *c, const void *p, size_t n)
+{
+    if (!mtls_session_has_datagrams(c->session))
+        mtls_session_write(c, p, n);
+    else
+        mtls_session_write_datagram(c, p, n);
+}
+
+static void read_some(struct mtls_channel *c, void *p, size_t n)
+{
+    if (!mtls_session_has_datagrams(c->session))
+        mtls_session_read(c, p, n);
+    else
+        mtls_session_read_datagram(c, p, n);
 }
 
 /* What the program does: |how| chooses the channel and the act. */
@@ -115,10 +146,10 @@ static void act(struct world *w, uint8_t how)
         *c = NULL;
         break;
     case 5:
-        mtls_session_write(*c, octets, sizeof(octets));
+        write_some(*c, octets, sizeof(octets));
         break;
     default:
-        mtls_session_read(*c, octets, (size_t)how * 2 + 1);
+        read_some(*c, octets, (size_t)how * 2 + 1);
     }
 }
 
@@ -165,6 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (w.session == NULL)
         return 0;
     mtls_session_set_client(w.session, data[0] & 1);
+    if ((data[0] & 2) && !mtls_session_set_datagrams(w.session))
+        abort();
     if (!mtls_session_speak_00(w.session) ||
         !mtls_session_allow_port(w.session, 80))
         abort();
