@@ -26,8 +26,9 @@
 struct mtls_chunk {
     struct mtls_chunk *next;
     uint32_t capacity, start, end;
-    unsigned char unused[13]; /* so that data is where record.h wants it, */
-    unsigned char data[];     /* behind a packet's header */
+    /* So that data is where record.h wants it, behind a packet's header. */
+    unsigned char unused[sizeof(void *) == 8 ? 13 : 1];
+    unsigned char data[];
 };
 
 _Static_assert(offsetof(struct mtls_chunk, data) % 16 == (8 + 9) % 16,

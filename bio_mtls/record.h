@@ -27,7 +27,7 @@ struct mtls_record {
     struct mtls_record *next;
     uint32_t start, end; /* what is still to be sent */
     uint32_t sealed;     /* nothing may be added: a retry needs the same */
-    uint32_t unused;
+    unsigned char unused[sizeof(void *) == 8 ? 4 : 8];
     unsigned char data[MTLS_RECORD_SIZE];
 };
 

@@ -46,7 +46,7 @@ enum mtls_refusal {
 
 /* Where the parser stands. */
 struct mtls_input {
-    _Alignas(MTLS_COPY_ALIGN) unsigned char unused[8]; /* see record.h */
+    _Alignas(max_align_t) unsigned char unused[8]; /* see record.h */
     unsigned char staging[MTLS_STAGING];
     uint32_t start, end; /* octets not parsed yet */
     uint32_t left;       /* of a packet's body, still to come */
