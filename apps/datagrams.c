@@ -27,12 +27,14 @@ struct waiting {
     char octets[];
 };
 
+STAILQ_HEAD(waiting_list, waiting);
+
 struct datagrams {
     struct chan chan;
     TAILQ_ENTRY(datagrams) node; /* of app->datagrams */
     const struct datagrams_ops *ops;
     void *arg;
-    STAILQ_HEAD(, waiting) queue;
+    struct waiting_list queue;
     size_t n_queued, octets_queued;
     uint64_t active;      /* app->seconds at the last one, either way */
     unsigned opening : 1; /* no answer yet */

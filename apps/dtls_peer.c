@@ -89,7 +89,7 @@ static int peer_write(BIO *b, const char *octets, int n)
     struct dtls_peer *p = BIO_get_data(b);
 
     BIO_clear_retry_flags(b);
-    if (dtls_door_send(p->door, &p->local, &p->node.addr, octets, (size_t)n) >=
+    if (udp_door_send(p->door, &p->local, &p->node.addr, octets, (size_t)n) >=
         0)
         return n;
     if (errno == EAGAIN || errno == EINTR) {
@@ -118,7 +118,7 @@ static long peer_ctrl(BIO *b, int cmd, long num, void *ptr)
         BIO_set_shutdown(b, (int)num);
         return 1;
     case BIO_CTRL_DGRAM_QUERY_MTU:
-        mtu = dtls_door_mtu(&p->local, &p->node.addr);
+        mtu = udp_door_mtu(&p->local, &p->node.addr);
         return mtu > 0 ? mtu : v4 ? V4_LEAST : V6_LEAST;
     case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
         return v4 ? V4_LEAST : V6_LEAST;

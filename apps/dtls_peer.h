@@ -11,7 +11,7 @@
 #define MTLS_APPS_DTLS_PEER_H
 
 #include "addr_map.h"
-#include "dtls_door.h"
+#include "udp_door.h"
 
 #include <openssl/bio.h>
 #include <sys/queue.h>
@@ -31,7 +31,7 @@ struct dtls_peer {
     struct addr_node node; /* first: of the server's map, while |mapped| */
     TAILQ_ENTRY(dtls_peer) shaking;
     struct dtls_server *server;
-    struct dtls_door *door;
+    struct udp_door *door;
     union addr local; /* where it writes to */
     BIO *dtls;        /* BIO_f_ssl(), above ours */
     struct link *link;

@@ -6,13 +6,14 @@
 #include "dtls_server.h"
 #include "dtls_conf.h"
 #include "dtls_cookie.h"
-#include "dtls_door.h"
 #include "dtls_peer.h"
 #include "link_dtls.h"
 #include "mtls00.h"
 #include "report.h"
 #include "tls_conf.h"
+#include "udp_door.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +45,12 @@ struct dtls_server {
     BIO_ADDR *scratch; /* DTLSv1_listen() wants one */
     size_t n, most;
     dtls_server_alone *alone;
-    struct dtls_door *doors[MAX_DOORS];
+    struct udp_door *doors[MAX_DOORS];
     unsigned n_doors;
     uv_timer_t timer;
     int looking; /* |timer| runs */
     int draining, closed;
+    uint64_t noted; /* app->seconds of the last who was turned away */
 };
 
 /* --- cookies ----------------------------------------------------------------
@@ -270,8 +272,20 @@ static void adopt(struct dtls_server *s, struct dtls_peer *p)
     shake(p);
 }
 
+/* He will ask again, for a while, and there may be room then. */
+static void turn_away(struct dtls_server *s, const union addr *from)
+{
+    char text[ADDR_TEXT_MAX];
+
+    if (s->noted == s->app->seconds)
+        return;
+    s->noted = s->app->seconds;
+    addr_text(text, &from->sa, addr_length(from));
+    report_note("%s turned away: %zu DTLS sessions are open", text, s->n);
+}
+
 /* Of a stranger nothing but a ClientHello is of interest. */
-static void hear_stranger(struct dtls_server *s, struct dtls_door *door,
+static void hear_stranger(struct dtls_server *s, struct udp_door *door,
                           const union addr *from, const union addr *to,
                           const unsigned char *octets, size_t n)
 {
@@ -286,8 +300,12 @@ static void hear_stranger(struct dtls_server *s, struct dtls_door *door,
     dtls_peer_put(p, octets, n);
     BIO_get_ssl(p->dtls, &ssl);
     ERR_clear_error();
-    if (DTLSv1_listen(ssl, s->scratch) > 0 && (s->n < s->most || make_room(s)))
-        adopt(s, p);
+    if (DTLSv1_listen(ssl, s->scratch) > 0) {
+        if (s->n < s->most || make_room(s))
+            adopt(s, p);
+        else
+            turn_away(s, from);
+    }
     ERR_clear_error();
 }
 
@@ -308,10 +326,10 @@ static void hear(struct dtls_peer *p, const unsigned char *octets, size_t n)
  * finished its handshake: its first messages are the newer one's, what is
  * protected may be either's, and the wrong one drops it.
  */
-static void on_datagram(struct dtls_door *door, const union addr *from,
+static void on_datagram(struct udp_door *door, const union addr *from,
                         const union addr *to, const void *octets, size_t n)
 {
-    struct dtls_server *s = dtls_door_owner(door);
+    struct dtls_server *s = udp_door_owner(door);
     struct addr_node *node = addr_map_find(&s->map, from), *next;
     const struct dtls_peer *newest = (const struct dtls_peer *)node;
     int alone;
@@ -327,9 +345,9 @@ static void on_datagram(struct dtls_door *door, const union addr *from,
     }
 }
 
-static void on_room(struct dtls_door *door)
+static void on_room(struct udp_door *door)
 {
-    struct dtls_server *s = dtls_door_owner(door);
+    struct dtls_server *s = udp_door_owner(door);
     struct link *k;
 
     TAILQ_FOREACH(k, &s->app->links, node)
@@ -338,7 +356,7 @@ static void on_room(struct dtls_door *door)
     }
 }
 
-static const struct dtls_door_ops door_ops = {on_datagram, on_room};
+static const struct udp_door_ops door_ops = {on_datagram, on_room};
 
 /* --- links ------------------------------------------------------------------
  */
@@ -372,15 +390,28 @@ void dtls_server_bound(struct dtls_server *s, struct link *k)
 
 int dtls_server_listen(struct dtls_server *s, const char *address)
 {
+    struct udp_door *door = NULL;
     struct endpoint e;
+    struct event ev;
+    int fd;
 
+    errno = EINVAL;
     if (s->n_doors == MAX_DOORS || !endpoint_parse(&e, address, 0) ||
-        e.kind != ADDR_IP) {
-        report_error("can't take datagrams on %s", address);
+        e.kind != ADDR_IP || (fd = udp_door_bind(&e.ip)) < 0) {
+        report_error("can't take datagrams on %s: %s", address,
+                     strerror(errno));
         return 0;
     }
-    s->doors[s->n_doors] = dtls_door_new(s->app, &e.ip, &door_ops, s);
-    return s->doors[s->n_doors] != NULL && ++s->n_doors > 0;
+    door = udp_door_new(s->app, fd, &door_ops, s);
+    if (door == NULL)
+        return 0;
+    s->doors[s->n_doors++] = door;
+    udp_door_start(door);
+    event_begin(&ev, "listening-udp");
+    event_text(&ev, "address", address);
+    event_line(&ev, "taking datagrams on %s for DTLS", address);
+    event_end(&ev);
+    return 1;
 }
 
 static int set_up(struct dtls_server *s, SSL_CTX *ctx)
@@ -415,6 +446,7 @@ struct dtls_server *dtls_server_new(struct app *app, SSL_CTX *ctx,
     s->alone = alone;
     TAILQ_INIT(&s->shaking);
     s->closed = 1;
+    s->noted = UINT64_MAX;
     if (!set_up(s, ctx)) {
         report_error("no DTLS");
         dtls_server_free(s);
@@ -438,7 +470,7 @@ void dtls_server_close(struct dtls_server *s)
         return;
     s->closed = 1;
     for (unsigned i = 0; i < s->n_doors; i++)
-        dtls_door_close(s->doors[i]);
+        udp_door_close(s->doors[i]);
     uv_close((uv_handle_t *)&s->timer, NULL);
 }
 
@@ -457,7 +489,7 @@ void dtls_server_free(struct dtls_server *s)
     MTLS_dtls_waiting_free(s->waiting);
     ERR_clear_error();
     for (unsigned i = 0; i < s->n_doors; i++)
-        dtls_door_free(s->doors[i]);
+        udp_door_free(s->doors[i]);
     addr_map_cleanup(&s->map);
     BIO_ADDR_free(s->scratch);
     SSL_CTX_free(s->ctx);

@@ -8,6 +8,7 @@
 #include "datagrams.h"
 #include "link.h"
 #include "report.h"
+#include "udp_door.h"
 #include "udp_ports.h"
 
 #include <errno.h>
@@ -16,23 +17,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Datagrams that one turn takes. */
-#define AT_ONCE 128
 /* Addresses at a time. */
 #define MAX_FLOWS 16384
 /* A note about what failed, at most so often. */
 #define NOTE_MS 1000
 
-struct door {
-    uv_poll_t poll;
-    struct forward_udp *forward;
-    int fd;
-};
-
 /* One address, and its channel. */
 struct flow {
     struct addr_node node; /* first: of the forward's map */
-    struct door *door;
+    struct forward_udp *forward;
+    struct udp_door *door;
+    union addr local; /* where it writes to */
     struct datagrams *channel;
 };
 
@@ -42,9 +37,9 @@ struct forward_udp {
     struct endpoint listen;
     char destination[ADDR_TEXT_MAX];
     struct addr_map flows;
-    struct door doors[UDP_PORTS_MAX];
+    struct udp_door *doors[UDP_PORTS_MAX];
     unsigned n_doors;
-    int running, draining, closed;
+    int draining;
     uint64_t noted;
 };
 
@@ -55,9 +50,7 @@ static void to_source(void *arg, const void *p, size_t n)
 {
     const struct flow *w = arg;
 
-    if (w->door->fd >= 0)
-        (void)!sendto(w->door->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL,
-                      &w->node.addr.sa, addr_length(&w->node.addr));
+    (void)udp_door_send(w->door, &w->local, &w->node.addr, p, n);
 }
 
 static void on_ended(void *arg, enum chan_end how, const char *why)
@@ -66,7 +59,7 @@ static void on_ended(void *arg, enum chan_end how, const char *why)
 
     (void)how;
     (void)why; /* the channel's line has told */
-    addr_map_remove(&w->door->forward->flows, &w->node);
+    addr_map_remove(&w->forward->flows, &w->node);
     free(w);
 }
 
@@ -83,9 +76,10 @@ static void note_failure(struct forward_udp *f, const char *what)
     ERR_clear_error();
 }
 
-static struct flow *flow_new(struct door *door, const union addr *from)
+static struct flow *flow_new(struct udp_door *door, const union addr *from,
+                             const union addr *to)
 {
-    struct forward_udp *f = door->forward;
+    struct forward_udp *f = udp_door_owner(door);
     char source[ADDR_TEXT_MAX];
     struct flow *w;
 
@@ -95,7 +89,9 @@ static struct flow *flow_new(struct door *door, const union addr *from)
         note_failure(f, "too many addresses have a channel");
         return NULL;
     }
+    w->forward = f;
     w->door = door;
+    w->local = *to;
     w->node.addr = *from;
     addr_text(source, &from->sa, addr_length(from));
     w->channel = datagrams_open(*f->link, f->destination, source, &ops, w);
@@ -111,51 +107,30 @@ static struct flow *flow_new(struct door *door, const union addr *from)
 /* --- the port ---------------------------------------------------------------
  */
 
-/* 0: none is there. */
-static int take(struct door *door)
+static void on_datagram(struct udp_door *door, const union addr *from,
+                        const union addr *to, const void *p, size_t n)
 {
-    static char octets[65536];
-    union addr from;
-    socklen_t len = sizeof(from);
-    struct flow *w;
-    ssize_t n;
+    const struct forward_udp *f = udp_door_owner(door);
+    struct flow *w = (struct flow *)addr_map_find(&f->flows, from);
 
-    memset(&from, 0, sizeof(from));
-    n = recvfrom(door->fd, octets, sizeof(octets), MSG_DONTWAIT, &from.sa,
-                 &len);
-    if (n < 0) /* or it is told that somebody does not listen any more */
-        return errno == ECONNREFUSED || errno == EINTR;
-    w = (struct flow *)addr_map_find(&door->forward->flows, &from);
     if (w == NULL)
-        w = flow_new(door, &from);
+        w = flow_new(door, from, to);
     if (w != NULL)
-        datagrams_send(w->channel, octets, (size_t)n);
-    return 1;
+        datagrams_send(w->channel, p, n);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct door *door = poll->data;
-
-    (void)events;
-    for (int i = 0; i < AT_ONCE && status == 0 && door->forward->running; i++) {
-        if (!take(door))
-            return;
-    }
-}
+static const struct udp_door_ops door_ops = {on_datagram, NULL};
 
 void forward_udp_start(struct forward_udp *f)
 {
-    f->running = 1;
     for (unsigned i = 0; i < f->n_doors; i++)
-        uv_poll_start(&f->doors[i].poll, UV_READABLE, on_poll);
+        udp_door_start(f->doors[i]);
 }
 
 void forward_udp_stop(struct forward_udp *f)
 {
-    f->running = 0;
     for (unsigned i = 0; i < f->n_doors; i++)
-        uv_poll_stop(&f->doors[i].poll);
+        udp_door_stop(f->doors[i]);
 }
 
 void forward_udp_drain(struct forward_udp *f)
@@ -166,37 +141,28 @@ void forward_udp_drain(struct forward_udp *f)
 /* --- life -------------------------------------------------------------------
  */
 
-static void tell(const struct door *door)
+static void tell(const struct forward_udp *f, const struct udp_door *door)
 {
-    struct sockaddr_storage at;
-    socklen_t len = sizeof(at);
-    char text[ADDR_TEXT_MAX] = "?";
+    char text[ADDR_TEXT_MAX];
     struct event e;
 
-    if (getsockname(door->fd, (struct sockaddr *)&at, &len) == 0)
-        addr_text(text, (struct sockaddr *)&at, len);
+    udp_door_address(door, text);
     event_begin(&e, "listening");
     event_text(&e, "address", text);
-    event_text(&e, "for", door->forward->destination);
+    event_text(&e, "for", f->destination);
     event_flag(&e, "udp", 1);
-    event_line(&e, "listening on %s for %s", text, door->forward->destination);
+    event_line(&e, "listening on %s for %s", text, f->destination);
     event_end(&e);
 }
 
 static int add_door(struct forward_udp *f, int fd)
 {
-    struct door *door = &f->doors[f->n_doors];
+    struct udp_door *door = udp_door_new(f->app, fd, &door_ops, f);
 
-    if (uv_poll_init(&f->app->loop, &door->poll, fd) != 0) {
-        report_error("no event loop");
-        close(fd);
+    if (door == NULL)
         return 0;
-    }
-    door->poll.data = door;
-    door->forward = f;
-    door->fd = fd;
-    f->n_doors++;
-    tell(door);
+    f->doors[f->n_doors++] = door;
+    tell(f, door);
     return 1;
 }
 
@@ -231,21 +197,16 @@ int forward_udp_open(struct forward_udp *f)
 
 void forward_udp_close(struct forward_udp *f)
 {
-    if (f == NULL || f->closed)
-        return;
-    f->closed = 1;
-    f->running = 0;
-    for (unsigned i = 0; i < f->n_doors; i++) {
-        uv_close((uv_handle_t *)&f->doors[i].poll, NULL);
-        close(f->doors[i].fd);
-        f->doors[i].fd = -1;
-    }
+    for (unsigned i = 0; f != NULL && i < f->n_doors; i++)
+        udp_door_close(f->doors[i]);
 }
 
 void forward_udp_free(struct forward_udp *f)
 {
     if (f == NULL)
         return;
+    for (unsigned i = 0; i < f->n_doors; i++)
+        udp_door_free(f->doors[i]);
     addr_map_cleanup(&f->flows);
     free(f);
 }

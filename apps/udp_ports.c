@@ -5,38 +5,12 @@
 
 #include "udp_ports.h"
 #include "report.h"
+#include "udp_door.h"
 
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
-
-/* What may wait for its turn, if the system lets it. */
-#define RECEIVE_BUFFER (4 * 1024 * 1024)
-
-/* The port that it got; -1 with errno. */
-static int open_one(union addr *a, int *out)
-{
-    int size = RECEIVE_BUFFER, one = 1, error;
-    socklen_t len = sizeof(*a);
-    int fd =
-        socket(a->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    if (a->sa.sa_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    if (bind(fd, &a->sa, addr_length(a)) == 0 &&
-        getsockname(fd, &a->sa, &len) == 0) {
-        *out = fd;
-        return addr_port(a);
-    }
-    error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
 
 /* 0 when a port is in use, or not for us. A family that the machine does not
  * have is no mistake as long as another one is there. */
@@ -54,19 +28,19 @@ static int open_name(const char *host, int *port, int *fds, unsigned *n)
         return 0;
     }
     for (struct addrinfo *ai = all; ok && ai != NULL; ai = ai->ai_next) {
-        int got;
+        int fd;
 
         if (*n == UDP_PORTS_MAX || ai->ai_addrlen > sizeof(a))
             continue;
         memset(&a, 0, sizeof(a));
         memcpy(&a, ai->ai_addr, ai->ai_addrlen);
         addr_set_port(&a, (uint16_t)*port);
-        got = open_one(&a, &fds[*n]);
-        if (got > 0) {
-            *port = got;
-            (*n)++;
+        fd = udp_door_bind(&a);
+        if (fd >= 0) {
+            *port = addr_port(&a);
+            fds[(*n)++] = fd;
         }
-        ok = got > 0 || (errno != EADDRINUSE && errno != EACCES);
+        ok = fd >= 0 || (errno != EADDRINUSE && errno != EACCES);
     }
     error = errno;
     freeaddrinfo(all);

@@ -159,7 +159,11 @@ is "then it ends" "$status" 0
 
 # --- a server that comes back ---
 
-start_client -dtls -L "0:127.0.0.1:$near"
+start_client -dtls -L ":0:127.0.0.1:$near"
+any=$(listening "client$client_number" 0.0.0.0)
+is "-L on all addresses answers from the one that was asked" \
+    "$(udp say "127.0.0.88:$any" 5000 there)" there
+forward=("$any")
 is "before" "$(udp say "${forward[0]}" 5000 before)" before
 killed "$server"
 until_true 20 grep -q "^mtls s_client: lost" "$client_log"

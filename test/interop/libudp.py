@@ -8,6 +8,8 @@
     limit PORT N M        N octets come back, M do not, N do again
     flow PORT N           N datagrams, one after the other has come back
     names PORT N          asks a DNS server for N names at once
+
+PORT may have an address before it.
 """
 
 import selectors
@@ -20,8 +22,9 @@ AGAIN = 0.5  # seconds until what was lost is sent again
 
 
 def connected(port):
+    host, _, port = port.rpartition(":")
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.connect(("127.0.0.1", int(port)))
+    s.connect((host or "127.0.0.1", int(port)))
     return s
 
 

@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-#include "dtls_door.h"
+#include "udp_door.h"
 #include "report.h"
 
 #include <errno.h>
@@ -17,15 +17,16 @@
 #define AT_ONCE 64
 /* What may wait for its turn, if the system lets it. */
 #define RECEIVE_BUFFER (4 * 1024 * 1024)
-/* No record is longer, with its header and what it is protected by. */
+/* What goes through a channel is shorter, and a DTLS record at most this long,
+ * with its header and what it is protected by. */
 #define LONGEST (16384 + 13 + 320)
 
-struct dtls_door {
+struct udp_door {
     uv_poll_t poll;
-    const struct dtls_door_ops *ops;
+    const struct udp_door_ops *ops;
     void *owner;
     int fd; /* -1: closed */
-    int full;
+    int running, full;
 };
 
 union control {
@@ -35,9 +36,28 @@ union control {
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static void watch(struct dtls_door *d)
+static void watch(struct udp_door *d)
 {
-    uv_poll_start(&d->poll, UV_READABLE | (d->full ? UV_WRITABLE : 0), on_poll);
+    int events = (d->running ? UV_READABLE : 0) | (d->full ? UV_WRITABLE : 0);
+
+    if (d->fd < 0)
+        return;
+    if (events != 0)
+        uv_poll_start(&d->poll, events, on_poll);
+    else
+        uv_poll_stop(&d->poll);
+}
+
+void udp_door_start(struct udp_door *d)
+{
+    d->running = 1;
+    watch(d);
+}
+
+void udp_door_stop(struct udp_door *d)
+{
+    d->running = 0;
+    watch(d);
 }
 
 /* --- receiving --------------------------------------------------------------
@@ -67,7 +87,7 @@ static void read_target(struct msghdr *m, union addr *to)
 }
 
 /* 0: none is there. */
-static int take(struct dtls_door *d)
+static int take(struct udp_door *d)
 {
     static char octets[LONGEST];
     union addr from, to;
@@ -85,9 +105,9 @@ static int take(struct dtls_door *d)
     memset(&to, 0, sizeof(to));
     n = recvmsg(d->fd, &m, MSG_DONTWAIT);
     if (n < 0)
-        return errno == EINTR;
+        return errno == EINTR || errno == ECONNREFUSED;
     if ((m.msg_flags & MSG_TRUNC) != 0)
-        return 1; /* no DTLS record is that long */
+        return 1; /* it would get nowhere */
     read_target(&m, &to);
     d->ops->datagram(d, &from, &to, octets, (size_t)n);
     return 1;
@@ -95,16 +115,17 @@ static int take(struct dtls_door *d)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct dtls_door *d = poll->data;
+    struct udp_door *d = poll->data;
 
     if (status == 0 && (events & UV_WRITABLE) != 0 && d->full) {
         d->full = 0;
         watch(d);
-        d->ops->room(d);
+        if (d->ops->room != NULL)
+            d->ops->room(d);
     }
     if (status < 0 || (events & UV_READABLE) == 0)
         return;
-    for (int i = 0; i < AT_ONCE && d->fd >= 0; i++) {
+    for (int i = 0; i < AT_ONCE && d->running && d->fd >= 0; i++) {
         if (!take(d))
             return;
     }
@@ -139,8 +160,8 @@ static void put_source(struct msghdr *m, union control *control,
     }
 }
 
-ssize_t dtls_door_send(struct dtls_door *d, const union addr *from,
-                       const union addr *to, const void *p, size_t n)
+ssize_t udp_door_send(struct udp_door *d, const union addr *from,
+                      const union addr *to, const void *p, size_t n)
 {
     union control control;
     struct iovec v = {(void *)p, n};
@@ -155,7 +176,7 @@ ssize_t dtls_door_send(struct dtls_door *d, const union addr *from,
     if (from->sa.sa_family == to->sa.sa_family)
         put_source(&m, &control, from);
     sent = sendmsg(d->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno == EAGAIN && !d->full) {
+    if (sent < 0 && errno == EAGAIN && !d->full && d->ops->room != NULL) {
         d->full = 1;
         watch(d);
         errno = EAGAIN;
@@ -164,7 +185,7 @@ ssize_t dtls_door_send(struct dtls_door *d, const union addr *from,
 }
 
 /* The kernel knows it of a connected socket alone. */
-long dtls_door_mtu(const union addr *from, const union addr *to)
+long udp_door_mtu(const union addr *from, const union addr *to)
 {
     int v4 = to->sa.sa_family == AF_INET;
     int fd = socket(to->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -185,12 +206,13 @@ long dtls_door_mtu(const union addr *from, const union addr *to)
 /* --- life -------------------------------------------------------------------
  */
 
-static int open_socket(const union addr *at)
+int udp_door_bind(union addr *at)
 {
     int v4 = at->sa.sa_family == AF_INET, one = 1, size = RECEIVE_BUFFER;
-    int fd =
-        socket(at->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len = sizeof(*at);
+    int error, fd;
 
+    fd = socket(at->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
@@ -199,57 +221,58 @@ static int open_socket(const union addr *at)
     if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
                    v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &one,
                    sizeof(one)) == 0 &&
-        bind(fd, &at->sa, addr_length(at)) == 0)
+        bind(fd, &at->sa, addr_length(at)) == 0 &&
+        getsockname(fd, &at->sa, &len) == 0)
         return fd;
+    error = errno;
     close(fd);
+    errno = error;
     return -1;
 }
 
-struct dtls_door *dtls_door_new(struct app *app, const union addr *at,
-                                const struct dtls_door_ops *ops, void *owner)
+struct udp_door *udp_door_new(struct app *app, int fd,
+                              const struct udp_door_ops *ops, void *owner)
 {
-    struct dtls_door *d = calloc(1, sizeof(*d));
-    char text[ADDR_TEXT_MAX];
-    struct event e;
+    struct udp_door *d = calloc(1, sizeof(*d));
 
-    addr_text(text, &at->sa, addr_length(at));
-    if (d != NULL)
-        d->fd = open_socket(at);
-    if (d == NULL || d->fd < 0 ||
-        uv_poll_init(&app->loop, &d->poll, d->fd) != 0) {
-        report_error("can't take datagrams on %s: %s", text,
-                     d == NULL ? "out of memory" : strerror(errno));
-        if (d != NULL && d->fd >= 0)
-            close(d->fd);
+    if (d == NULL || uv_poll_init(&app->loop, &d->poll, fd) != 0) {
+        report_error("no UDP port: out of memory");
         free(d);
+        close(fd);
         return NULL;
     }
     d->poll.data = d;
     d->ops = ops;
     d->owner = owner;
-    watch(d);
-    event_begin(&e, "listening-udp");
-    event_text(&e, "address", text);
-    event_line(&e, "taking datagrams on %s for DTLS", text);
-    event_end(&e);
+    d->fd = fd;
     return d;
 }
 
-void *dtls_door_owner(const struct dtls_door *d)
+void udp_door_address(const struct udp_door *d, char out[ADDR_TEXT_MAX])
+{
+    struct sockaddr_storage at;
+    socklen_t len = sizeof(at);
+
+    text_copy(out, ADDR_TEXT_MAX, "?");
+    if (getsockname(d->fd, (struct sockaddr *)&at, &len) == 0)
+        addr_text(out, (struct sockaddr *)&at, len);
+}
+
+void *udp_door_owner(const struct udp_door *d)
 {
     return d->owner;
 }
 
-void dtls_door_close(struct dtls_door *d)
+void udp_door_close(struct udp_door *d)
 {
-    if (d->fd < 0)
+    if (d == NULL || d->fd < 0)
         return;
     uv_close((uv_handle_t *)&d->poll, NULL);
     close(d->fd);
     d->fd = -1;
 }
 
-void dtls_door_free(struct dtls_door *d)
+void udp_door_free(struct udp_door *d)
 {
     free(d);
 }
