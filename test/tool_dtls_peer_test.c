@@ -20,7 +20,7 @@ static BIO *bio;
 static int gone;
 
 /* The socket is not what this is about. */
-ssize_t dtls_door_send(struct dtls_door *d, const union addr *from,
+ssize_t udp_door_send(struct udp_door *d, const union addr *from,
                        const union addr *to, const void *p, size_t n)
 {
     (void)d;
@@ -30,7 +30,7 @@ ssize_t dtls_door_send(struct dtls_door *d, const union addr *from,
     return (ssize_t)n;
 }
 
-long dtls_door_mtu(const union addr *from, const union addr *to)
+long udp_door_mtu(const union addr *from, const union addr *to)
 {
     (void)from;
     (void)to;
