@@ -189,14 +189,17 @@ static void on_race(void *arg, int fd, int error)
 
 static void start_race(struct dial *d)
 {
+    int fd;
+
     if (d->pool->connects >= MAX_CONNECTS) {
         step_after(d, DIAL_LIMIT_MS);
         return;
     }
-    d->race = race_new(d->pool->loop, d->addrs, d->n_addrs, on_race, d);
+    d->race = race_new(d->pool->loop, d->addrs, d->n_addrs, on_race, d, &fd);
     if (d->race == NULL) {
-        because(d, "resource-shortage: no memory");
-        answer(d, -1);
+        if (fd < 0)
+            because(d, "resource-shortage: no memory");
+        answer(d, fd);
         return;
     }
     d->stage = DIAL_CONNECTS;

@@ -100,26 +100,26 @@ static int is_connected(int fd)
     return getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
 }
 
-/* 1: it is under way. 0: it failed. -1: it is done, and |r| is gone. */
-static int start(struct race *r, unsigned i)
+/* A socket that is connected or on the way there, or -1. */
+static int begin(const struct race_addr *to, int *error)
 {
-    const struct sockaddr *sa = (const void *)&r->addrs[i].addr;
-    struct attempt *a;
+    const struct sockaddr *sa = (const void *)&to->addr;
     int fd =
         socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 ||
-        (connect(fd, sa, r->addrs[i].len) != 0 && errno != EINPROGRESS)) {
-        r->error = errno;
-        if (fd >= 0)
-            close(fd);
-        return 0;
-    }
-    if (is_connected(fd)) {
-        finish(r, fd);
-        return -1;
-    }
-    a = calloc(1, sizeof(*a));
+    if (fd >= 0 && (connect(fd, sa, to->len) == 0 || errno == EINPROGRESS))
+        return fd;
+    *error = errno;
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* Waits for |fd|, which is on its way to address |i|. 0: no memory. */
+static int await(struct race *r, unsigned i, int fd)
+{
+    struct attempt *a = calloc(1, sizeof(*a));
+
     if (a == NULL || uv_poll_init(r->timer.loop, &a->poll, fd) != 0) {
         r->error = ENOMEM;
         free(a);
@@ -133,6 +133,18 @@ static int start(struct race *r, unsigned i)
     r->running++;
     uv_poll_start(&a->poll, UV_WRITABLE, on_writable);
     return 1;
+}
+
+/* 1: it is under way. 0: it failed. -1: it is done, and |r| is gone. */
+static int start(struct race *r, unsigned i)
+{
+    int fd = begin(&r->addrs[i], &r->error);
+
+    if (fd >= 0 && is_connected(fd)) {
+        finish(r, fd);
+        return -1;
+    }
+    return fd >= 0 && await(r, i, fd);
 }
 
 /* The next address, and soon the one after it. */
@@ -157,8 +169,8 @@ static void on_timer(uv_timer_t *timer)
         uv_timer_start(&r->timer, on_timer, STAGGER_MS, 0);
 }
 
-struct race *race_new(uv_loop_t *loop, const struct race_addr *addrs,
-                      unsigned n, race_done *done, void *arg)
+static struct race *make(uv_loop_t *loop, const struct race_addr *addrs,
+                         unsigned n, race_done *done, void *arg)
 {
     struct race *r = calloc(1, sizeof(*r));
 
@@ -171,6 +183,31 @@ struct race *race_new(uv_loop_t *loop, const struct race_addr *addrs,
     r->arg = arg;
     r->n = n < RACE_MAX ? n : RACE_MAX;
     memcpy(r->addrs, addrs, r->n * sizeof(*addrs));
-    uv_timer_start(&r->timer, on_timer, 0, 0);
+    return r;
+}
+
+struct race *race_new(uv_loop_t *loop, const struct race_addr *addrs,
+                      unsigned n, race_done *done, void *arg, int *fd)
+{
+    int error = 0, first = begin(&addrs[0], &error);
+    struct race *r;
+
+    *fd = -1;
+    if (first >= 0 && is_connected(first)) {
+        *fd = first;
+        return NULL;
+    }
+    r = make(loop, addrs, n, done, arg);
+    if (r == NULL) {
+        if (first >= 0)
+            close(first);
+        return NULL;
+    }
+    r->error = error;
+    r->next = error != EAGAIN;
+    if (first < 0 || !await(r, 0, first))
+        uv_timer_start(&r->timer, on_timer, error == EAGAIN ? AGAIN_MS : 0, 0);
+    else if (r->next < r->n)
+        uv_timer_start(&r->timer, on_timer, STAGGER_MS, 0);
     return r;
 }

@@ -28,10 +28,11 @@ typedef void race_done(void *arg, int fd, int error);
 
 /*
  * race_new starts; |done| is never called before it returns. NULL when memory
- * is short. There is no time limit but the caller's: race_cancel().
+ * is short, or when the first address has answered at once: then *|fd| is the
+ * socket, else -1. There is no time limit but the caller's: race_cancel().
  */
 struct race *race_new(uv_loop_t *loop, const struct race_addr *addrs,
-                      unsigned n, race_done *done, void *arg);
+                      unsigned n, race_done *done, void *arg, int *fd);
 
 /* race_cancel gives up; |done| is not called. */
 void race_cancel(struct race *r);
