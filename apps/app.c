@@ -8,7 +8,6 @@
 #include "link.h"
 #include "local.h"
 #include "report.h"
-#include "slice.h"
 #include "socks.h"
 #include "tell.h"
 #include "tlsmux_conn.h"
@@ -168,7 +167,6 @@ int app_init(struct app *app)
         report_error("no event loop: %s", strerror(errno));
         return 0;
     }
-    short_slices();
     uv_prepare_init(&app->loop, &app->prepare);
     uv_idle_init(&app->loop, &app->idle);
     uv_timer_init(&app->loop, &app->tick);
