@@ -63,6 +63,26 @@ static const struct option options_audit[] = {
 
 static const struct option *const tables[] = {options_audit, NULL};
 
+static int judges_signers(const struct options *o)
+{
+    return o->ca_file != NULL || o->ca_path != NULL || o->crls.n != 0 ||
+           o->crl_check || o->crl_check_all;
+}
+
+/* What is for the report, or for that of which -extract tells, alone. */
+static int fits(const struct options *o)
+{
+    if (o->expect != NULL || o->peer != NULL)
+        return options_complain(o->command, "",
+                                "-expect and -peer are for a report");
+    if (o->extract < 0 &&
+        (judges_signers(o) || o->noverify || o->untrusted.n != 0))
+        return options_complain(o->command, "",
+                                "signers are judged for a report, not for "
+                                "-ts_query and -ts_reply");
+    return 1;
+}
+
 static int can_be_done(const struct options *o)
 {
     int more =
@@ -79,11 +99,10 @@ static int can_be_done(const struct options *o)
     if (o->out != NULL && o->extract < 0 && !o->want_ts_query)
         return options_complain(o->command, "-out",
                                 ": there is nothing to be written");
-    if (o->noverify && (o->ca_file != NULL || o->ca_path != NULL ||
-                        o->crls.n != 0 || o->crl_check || o->crl_check_all))
+    if (o->noverify && judges_signers(o))
         return options_complain(o->command, "-noverify",
                                 ": and yet there is something to verify with");
-    return 1;
+    return more == 0 || fits(o);
 }
 
 static int read_digest(const struct options *o, unsigned char *digest)
@@ -107,15 +126,18 @@ static int examine(const struct options *o, MTLS_AUDIT_PARAMS *params)
     MTLS_AUDIT_RESULT result;
 
     report_events_on_stdout();
-    params->entry = audit_show_entry;
-    params->finding = audit_show_finding;
+    if (!o->quiet) {
+        params->entry = audit_show_entry;
+        params->finding = audit_show_finding;
+    }
     if (!MTLS_audit(params, &result)) {
         report_error("%s%s%s can't be read", params->log,
                      params->peer == NULL ? "" : " or ",
                      params->peer == NULL ? "" : params->peer);
         return EXIT_FAILURE;
     }
-    audit_show_result(params->log, &result, !o->noverify);
+    if (!o->quiet)
+        audit_show_result(params->log, &result, !o->noverify);
     return exit_status(&result);
 }
 
@@ -124,6 +146,7 @@ static int audit(const struct options *o)
     unsigned char digest[MTLS_AUDIT_DIGEST];
     MTLS_AUDIT_PARAMS params = {.log = o->operands.at[0], .peer = o->peer};
     STACK_OF(X509) *untrusted = NULL;
+    const int judges = o->extract >= 0 ? judges_signers(o) : !o->noverify;
     int status = EXIT_FAILURE;
 
     if (o->expect != NULL) {
@@ -137,10 +160,11 @@ static int audit(const struct options *o)
     if (!audit_untrusted(o, &untrusted))
         return EXIT_FAILURE;
     params.untrusted = untrusted;
-    if (!o->noverify)
+    if (judges)
         params.trust = audit_trust(o);
-    if (o->noverify || params.trust != NULL)
-        status = examine(o, &params);
+    if (!judges || params.trust != NULL)
+        status =
+            o->extract >= 0 ? audit_extract(o, &params) : examine(o, &params);
     X509_STORE_free(params.trust);
     sk_X509_pop_free(untrusted, X509_free);
     return status;
@@ -192,9 +216,7 @@ int audit_main(int argc, char *argv[])
 
         options_report(&o);
         start_formats();
-        if (o.extract >= 0)
-            status = audit_extract(&o, log);
-        else if (o.want_ts_query)
+        if (o.want_ts_query)
             status = ts_query(&o, log);
         else if (o.ts_reply != NULL)
             status = ts_reply(&o, log);

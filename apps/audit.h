@@ -26,7 +26,10 @@ void audit_show_finding(const MTLS_AUDIT_FINDING *finding, void *arg);
 void audit_show_result(const char *log, const MTLS_AUDIT_RESULT *result,
                        int judged);
 
-/* audit_extract writes the object of an entry to -out: the exit status. */
-int audit_extract(const struct options *o, const char *log);
+/*
+ * audit_extract writes the object of an entry to -out, and says if it is not
+ * verified by |params|: the exit status.
+ */
+int audit_extract(const struct options *o, MTLS_AUDIT_PARAMS *params);
 
 #endif

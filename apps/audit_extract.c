@@ -38,18 +38,19 @@ static void write_object(const MTLS_AUDIT_ENTRY *entry, void *arg)
     BIO_free(out);
 }
 
-int audit_extract(const struct options *o, const char *log)
+int audit_extract(const struct options *o, MTLS_AUDIT_PARAMS *params)
 {
     struct extract x = {.number = (uint64_t)o->extract, .name = o->out};
-    MTLS_AUDIT_PARAMS params = {.log = log, .entry = write_object, .arg = &x};
     MTLS_AUDIT_RESULT result;
 
-    if (!MTLS_audit(&params, &result)) {
-        report_error("%s can't be read", log);
+    params->entry = write_object;
+    params->arg = &x;
+    if (!MTLS_audit(params, &result)) {
+        report_error("%s can't be read", params->log);
         return EXIT_FAILURE;
     }
     if (!x.seen)
-        report_error("%s has no entry %llu that can be read", log,
+        report_error("%s has no entry %llu that can be read", params->log,
                      (unsigned long long)x.number);
     else if (!x.written)
         report_error("the object can't be written");

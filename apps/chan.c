@@ -86,14 +86,30 @@ void chan_abandon_orphans(struct app *app)
         c->ops->abandon(c);
 }
 
+/* The reason of the last error, and what more it says; kept until the next. */
+static const char *last_error_text(void)
+{
+    static char text[256];
+    const char *data, *reason;
+    int flags;
+    unsigned long error = ERR_peek_last_error_data(&data, &flags);
+
+    reason = ERR_reason_error_string(error);
+    if (reason == NULL)
+        return "the channel failed";
+    if (ERR_GET_LIB(error) != MTLS_err_library() ||
+        (flags & ERR_TXT_STRING) == 0 || data[0] == '\0')
+        return reason;
+    snprintf(text, sizeof(text), "%s: %s", reason, data);
+    return text;
+}
+
 enum chan_end chan_failure(const struct chan *c, const char **why)
 {
     unsigned long error = ERR_peek_last_error();
     const char *echec = BIO_mtls_get_error_text(c->bio);
 
-    *why = ERR_reason_error_string(error);
-    if (*why == NULL)
-        *why = "the channel failed";
+    *why = last_error_text();
     ERR_clear_error();
     if (echec != NULL) {
         *why = echec;

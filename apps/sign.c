@@ -51,13 +51,9 @@ struct signing {
 
 /* --- what the options ask for --- */
 
-static int complain(const struct options *o, const char *option)
+static int complain(const char *option, const char *value)
 {
-    char why[256];
-
-    tls_error_text(why, sizeof(why), 0);
-    report_error("-%s %s: %s", option,
-                 strcmp(option, "sign") == 0 ? o->sign : o->evidence, why);
+    report_error("-%s %s can't be used", option, value);
     return 0;
 }
 
@@ -76,8 +72,31 @@ static int offer(const struct options *o, SSL_CTX *ctx)
     return MTLS_sign_offer(ctx, o->sign, o->sign_require);
 }
 
+/* Whether each has the name of a content format, if not one that is here. */
+static int are_formats(const char *names)
+{
+    char name[16];
+
+    for (;;) {
+        size_t n = strcspn(names, ":");
+
+        if (n >= sizeof(name))
+            return 0;
+        memcpy(name, names, n);
+        name[n] = '\0';
+        if (MTLS_sign_format_by_name(name) < 0)
+            return 0;
+        if (names[n] == '\0')
+            return 1;
+        names += n + 1;
+    }
+}
+
 int sign_check(const struct options *o)
 {
+    if (o->sign != NULL && !are_formats(o->sign))
+        return options_complain(o->command, "-sign",
+                                ": pkcs7, smime or xmldsig, please");
     if (o->sign == NULL &&
         (o->sign_require || o->sign_receipt || o->evidence != NULL))
         return options_complain(
@@ -108,15 +127,15 @@ int sign_start(const struct options *o, SSL_CTX *ctx)
     if (o->sign == NULL)
         return 1;
     if (!offer(o, ctx))
-        return complain(o, "sign");
+        return complain("sign", o->sign);
     model = BIO_new(BIO_f_tls_sign());
     if (model == NULL)
-        return complain(o, "sign");
+        return complain("sign", o->sign);
     required = o->sign_require;
     BIO_tls_sign_set_require(model, required);
     BIO_tls_sign_set_receipt(model, o->sign_receipt);
     if (o->evidence != NULL && BIO_tls_sign_set_log(model, o->evidence) <= 0)
-        return complain(o, "evidence");
+        return complain("evidence", o->evidence);
     if (o->evidence != NULL)
         tell_torn(o);
     return 1;

@@ -61,7 +61,7 @@ static int is_verified(struct mtls_audit *a, const struct mtls_evidence *e)
     if (wrong != NULL)
         mtls_audit_tell(a, MTLS_AUDIT_NOTE, 0,
                         "was not compared with entry %llu of the other log, "
-                        "which is bad itself: it %s",
+                        "which is bad itself: %s",
                         (ull)e->number, wrong);
     return wrong == NULL;
 }

@@ -57,16 +57,37 @@ static const struct mtls_sign_format *get(uint8_t number)
 
 /* --- making and opening --- */
 
+/* With what went wrong at |first|, if that is known, or else at last. */
+static void raise_failed(int first)
+{
+    const char *data = NULL, *why;
+    int flags = 0;
+    char text[200];
+
+    why = mtls_error_text(first ? ERR_peek_error_data(&data, &flags)
+                                : ERR_peek_last_error_data(&data, &flags));
+    if (why == NULL) {
+        MTLS_raise(MTLS_R_SIGN_FAILED);
+        return;
+    }
+    if ((flags & ERR_TXT_STRING) != 0 && data[0] != '\0')
+        BIO_snprintf(text, sizeof(text), "%s: %s", why, data);
+    else
+        BIO_snprintf(text, sizeof(text), "%s", why);
+    MTLS_raise_data(MTLS_R_SIGN_FAILED, "%s", text);
+}
+
 int mtls_sign_make(uint8_t format, const struct mtls_sign_parts *parts,
                    unsigned char **object, size_t *len)
 {
     const struct mtls_sign_format *f = get(format);
+    const int had_none = ERR_peek_error() == 0;
 
     if (f == NULL)
         return 0;
     if (f->make(parts, object, len))
         return 1;
-    MTLS_raise(MTLS_R_SIGN_FAILED);
+    raise_failed(had_none);
     return 0;
 }
 

@@ -228,7 +228,7 @@ int mtls_xml_of(const struct mtls_sign_parts *parts, struct mtls_xml *xml)
 {
     xml->rsa = EVP_PKEY_is_a(parts->key, "RSA");
     if (!xml->rsa && !EVP_PKEY_is_a(parts->key, "EC")) {
-        MTLS_raise_data(MTLS_R_SIGN_NO_KEY, "%s", "xmldsig: RSA or EC");
+        MTLS_raise_data(MTLS_R_SIGN_NO_KEY, "%s", "of RSA or EC, for xmldsig");
         return 0;
     }
     xml->data = (unsigned char *)parts->data;

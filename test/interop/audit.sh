@@ -336,6 +336,8 @@ usage -extract 1 -ts_query "$log"
 usage -out x "$log"
 usage -peer
 usage -noverify -CAfile x "$log"
+usage -extract 1 -peer x "$log"
+usage -ts_query -CAfile x "$log"
 for wrong in "-CAfile $dir/none $log" "-CRLfile $dir/none $log" \
     "-untrusted $dir/none $log" "-extract 99 $log" "-peer $dir/none $log" "$dir/none" "$dir/ca.pem"; do
     # shellcheck disable=SC2086 # several words
@@ -345,5 +347,12 @@ done
 audit -quiet "${trust[@]}" "$log"
 is "-quiet: nothing" "$answer" ""
 is "-quiet: but the status" "$status" 0
+audit -quiet -json "${trust[@]}" "$log"
+is "-quiet -json: nothing" "$answer" ""
+timeout 60 "$tool" audit -extract 1 -CAfile "$dir/otherca.pem" -out "$dir/object" \
+    "$log" 2>"$dir/extract.log"
+is "-extract of what a stranger signed" "$?" 0
+grep -q "entry 1 is not verified" "$dir/extract.log"
+ok "says so"
 
 [ "$failures" -gt 0 ] || rm -f "$dir"/*.log

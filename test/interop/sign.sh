@@ -66,6 +66,39 @@ for format in $formats; do
     killed "$server"
 done
 
+# --- with -D and -R ---
+
+start_nginx
+cp "$dir/order" "$dir/www/file"
+start_server -CAfile "$dir/ca.pem" -sign pkcs7 -sign_require \
+    -evidence "$dir/there.ev" -allow-listen "127.0.0.1:*"
+start_client "${own[@]}" -sign pkcs7 -sign_require -sign_receipt -D 0 \
+    -R "0:127.0.0.1:$web" -evidence "$dir/here.ev"
+until_true 20 grep -q "^the server listens on" "$client_log" || die "no -R"
+socks=$(sed -n 's/^listening on 127.0.0.1:\([0-9]*\) for SOCKS.*/\1/p' "$client_log")
+there=$(sed -n 's/^the server listens on .*:\([0-9]*\) for .*/\1/p' "$client_log")
+
+# fetch NAME CURL-OPTION...
+fetch() {
+    rm -f "$dir/out"
+    timeout 60 curl -s -o "$dir/out" "${@:2}"
+    cmp -s "$dir/order" "$dir/out"
+    ok "$1"
+}
+fetch "-D" --socks5-hostname "127.0.0.1:$socks" "http://localhost:$web/file"
+fetch "-R" "http://127.0.0.1:$there/file"
+kill "$client"
+ended "$client"
+until_true 20 grep -q "^session with .* ended" "$server_log"
+killed "$server"
+for log in here there; do
+    timeout 60 "$tool" audit -CAfile "$dir/ca.pem" "$dir/$log.ev" \
+        >"$dir/audit.log" 2>&1
+    is "-D and -R are in the log that is $log" "$?" 0
+    is "$log: with 2 channels" "$(sed -n 's/.*sequence \([0-9]*\),.*/\1/p' \
+        "$dir/audit.log" | awk '{ n[int($1 / 4294967296)] } END { print length(n) }')" 2
+done
+
 # --- with -L ---
 
 start_server -CAfile "$dir/ca.pem" -sign pkcs7:smime -sign_require
@@ -108,7 +141,7 @@ ok "-echo signs too"
 
 # --- usage ---
 
-for wrong in "-sign pkcs8" "-sign_require" "-evidence $dir/x" "-sign pkcs7 -tlsmux" \
+for wrong in "-sign pkcs8" "-sign :" "-sign pkcs7:" "-sign_require" "-evidence $dir/x" "-sign pkcs7 -tlsmux" \
     "-sign pkcs7 -evidence /"; do
     # shellcheck disable=SC2086 # words
     client "${own[@]}" $wrong -W "localhost:$echo"
