@@ -74,8 +74,8 @@ size_t udp_header_read(const void *octets, size_t size, char out[ADDR_TEXT_MAX])
     port = (unsigned)p[at + n] << 8 | p[at + n + 1];
     len = snprintf(out, ADDR_TEXT_MAX,
                    strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-    if (port == 0 || len < 0 || len >= ADDR_TEXT_MAX ||
-        !endpoint_parse(&e, out, 0) || e.kind == ADDR_INVALID)
+    if (len < 0 || len >= ADDR_TEXT_MAX || !endpoint_parse(&e, out, 0) ||
+        e.kind == ADDR_INVALID)
         return 0;
     return at + n + 2;
 }

@@ -98,6 +98,7 @@ def local_datagrams(_):
     assert wait_for(lambda: [e for e in tool.events("connection-close")
                              if e["dropped"] == 6]), tool.text()
     s, relay = associated(tool)  # its port is that of its first datagram
+    far.sendto(header + b"not a client", relay)
     ours.sendto(header + b"first", relay)
     assert ours.recv(100) == header + b"first"
     stranger.sendto(header + b"second", relay)
@@ -154,6 +155,8 @@ def dtls_datagrams(_):
         octets = b"\0\0\0" + literal("192.0.2.1", port) + b"x"
         ours.sendto(octets, relay)
         assert ours.recv(100) == octets
+        ours.sendto(header + b"in use", relay)
+        assert ours.recv(100) == header + b"in use"
     assert len(tool.events("channel-close")) == 51
     s.close()
     assert wait_for(lambda: len(tool.events("channel-close")) == 307)
@@ -272,6 +275,18 @@ def tlsmux_leaves(_):
             e for e in TOOL.events("connection-close")
             if e["peer"] == peer and e["text"] == "the client has gone"]), \
             TOOL.text()
+    # What it has said in advance is delivered, when there is who takes it.
+    s = ask(TOOL, literal(*where))
+    s.sendall(b"all")
+    s.shutdown(socket.SHUT_WR)
+    full.settimeout(PATIENCE)
+    ours = [o.getsockname() for o in stuck]
+    c, who = full.accept()
+    while who in ours:
+        c, who = full.accept()
+    c.settimeout(PATIENCE)
+    assert whole(c, 3) == b"all"
+    s.close()
 
 
 run(lambda: None)

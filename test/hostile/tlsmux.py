@@ -172,7 +172,7 @@ def slow(_):
     s = connect(tool)
     s.settimeout(0.5)
     try:
-        for octet in GREETING + request(name("a" * 254, 80)):
+        for octet in GREETING + request(name("a" * 60, 80)):
             s.sendall(bytes([octet]))
             try:
                 if s.recv(2) == b"":
