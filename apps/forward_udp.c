@@ -19,6 +19,9 @@
 
 /* Addresses at a time. */
 #define MAX_FLOWS 16384
+/* How many seconds nothing is asked for an address whose channel was refused.
+ */
+#define REFUSED_S 1
 /* A note about what failed, at most so often. */
 #define NOTE_MS 1000
 
@@ -27,9 +30,13 @@ struct flow {
     struct addr_node node; /* first: of the forward's map */
     struct forward_udp *forward;
     struct udp_door *door;
-    union addr local; /* where it writes to */
-    struct datagrams *channel;
+    union addr local;          /* where it writes to */
+    struct datagrams *channel; /* NULL: it was refused, in this second ... */
+    uint64_t refused;
+    TAILQ_ENTRY(flow) node_refused;
 };
+
+TAILQ_HEAD(flow_list, flow);
 
 struct forward_udp {
     struct app *app;
@@ -37,6 +44,7 @@ struct forward_udp {
     struct endpoint listen;
     char destination[ADDR_TEXT_MAX];
     struct addr_map flows;
+    struct flow_list refused; /* the oldest first */
     struct udp_door *doors[UDP_PORTS_MAX];
     unsigned n_doors;
     int draining;
@@ -53,14 +61,37 @@ static void to_source(void *arg, const void *p, size_t n)
     (void)udp_door_send(w->door, &w->local, &w->node.addr, p, n);
 }
 
+static void flow_free(struct flow *w)
+{
+    addr_map_remove(&w->forward->flows, &w->node);
+    free(w);
+}
+
+/* The channel's line has told why. */
 static void on_ended(void *arg, enum chan_end how, const char *why)
 {
     struct flow *w = arg;
 
-    (void)how;
-    (void)why; /* the channel's line has told */
-    addr_map_remove(&w->forward->flows, &w->node);
-    free(w);
+    (void)why;
+    if (how != CHAN_REFUSED) {
+        flow_free(w);
+        return;
+    }
+    w->channel = NULL;
+    w->refused = w->forward->app->seconds;
+    TAILQ_INSERT_TAIL(&w->forward->refused, w, node_refused);
+}
+
+/* Those may try again that were refused for long enough. */
+static void forget_refused(struct forward_udp *f, int all)
+{
+    struct flow *w;
+
+    while ((w = TAILQ_FIRST(&f->refused)) != NULL &&
+           (all || f->app->seconds - w->refused > REFUSED_S)) {
+        TAILQ_REMOVE(&f->refused, w, node_refused);
+        flow_free(w);
+    }
 }
 
 static const struct datagrams_ops ops = {to_source, NULL, NULL, on_ended};
@@ -110,12 +141,14 @@ static struct flow *flow_new(struct udp_door *door, const union addr *from,
 static void on_datagram(struct udp_door *door, const union addr *from,
                         const union addr *to, const void *p, size_t n)
 {
-    const struct forward_udp *f = udp_door_owner(door);
-    struct flow *w = (struct flow *)addr_map_find(&f->flows, from);
+    struct forward_udp *f = udp_door_owner(door);
+    struct flow *w;
 
+    forget_refused(f, 0);
+    w = (struct flow *)addr_map_find(&f->flows, from);
     if (w == NULL)
         w = flow_new(door, from, to);
-    if (w != NULL)
+    if (w != NULL && w->channel != NULL)
         datagrams_send(w->channel, p, n);
 }
 
@@ -178,6 +211,7 @@ struct forward_udp *forward_udp_new(struct app *app,
         return NULL;
     }
     f->app = app;
+    TAILQ_INIT(&f->refused);
     f->link = link;
     f->listen = spec->listen;
     text_copy(f->destination, sizeof(f->destination), spec->destination);
@@ -207,6 +241,7 @@ void forward_udp_free(struct forward_udp *f)
         return;
     for (unsigned i = 0; i < f->n_doors; i++)
         udp_door_free(f->doors[i]);
+    forget_refused(f, 1);
     addr_map_cleanup(&f->flows);
     free(f);
 }

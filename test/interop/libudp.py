@@ -7,6 +7,7 @@
     say PORT MS TEXT      sends TEXT until it comes back, and prints what did
     limit PORT N M        N octets come back, M do not, N do again
     flow PORT N           N datagrams, one after the other has come back
+    flood PORT N          N datagrams, whatever comes back
     names PORT N          asks a DNS server for N names at once
 
 PORT may have an address before it.
@@ -79,6 +80,17 @@ def flow(port, count):
         time.sleep(0.02)
 
 
+def flood(port, count):
+    s = connected(port)
+    for i in range(int(count)):
+        try:
+            s.send(b"flood")
+        except ConnectionRefusedError:
+            pass
+        if i % 20 == 0:
+            time.sleep(0.001)
+
+
 # --- DNS ---------------------------------------------------------------------
 
 ADDRESS = bytes([192, 0, 2, 55])
@@ -123,7 +135,7 @@ def names(port, count):
 
 
 COMMANDS = {"echo": echo, "say": say, "limit": limit, "flow": flow,
-            "names": names}
+            "flood": flood, "names": names}
 
 if __name__ == "__main__":
     COMMANDS[sys.argv[1]](*sys.argv[2:])
