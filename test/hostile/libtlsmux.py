@@ -14,6 +14,14 @@ from libtool import PATIENCE, path, wait_for
 GREETING, CHOICE = b"\5\1\0", b"\5\0"
 NONE = b"\0\1" + bytes(6)  # RSV and the address of a refusal
 
+# What is not this machine, and numbers that are no addresses.
+DISGUISES = ["0.0.0.0", "0.0.0.1", "::", "::ffff:0.0.0.0", "198.51.100.1",
+             "::ffff:198.51.100.1", "::127.0.0.1", "64:ff9b::7f00:1",
+             "2001:db8::1", "224.0.0.1", "255.255.255.255", "ff02::1",
+             "fe80::1", "126.255.255.255", "128.0.0.1"]
+ODD_NAMES = ["2130706433", "017700000001", "0x7f000001", "0x7f.1", "127.1",
+             "127.0.0.01", "0177.0.0.1", "0", "0.0.0.0.", "0x0"]
+
 
 def name(text, port):
     octets = text if isinstance(text, bytes) else text.encode("latin-1")

@@ -9,8 +9,8 @@ import struct
 
 import libwire as wire
 from libserver import Server
-from libtlsmux import (CHOICE, GREETING, NONE, Echo, ask, ends, literal, name,
-                       reply, request, whole)
+from libtlsmux import (CHOICE, DISGUISES, GREETING, NONE, ODD_NAMES, Echo, ask,
+                       ends, literal, name, reply, request, whole)
 from libtool import PATIENCE, Tool, case, path, run, server, wait_for
 
 ECHO = Echo()
@@ -173,6 +173,34 @@ def dtls_datagrams(_):
     assert stranger.recv(100) == header + b"unharmed"
     assert tool.stop() == 0, tool.text()[-2000:]
     assert other.stop() == 0
+
+
+@case("K5 O12 destinations in every disguise, over -dtls")
+def dtls_disguises(_):
+    other = server("-dtls")
+    tool = Tool("s_client", "-dtls", "-connect", "localhost:%d" % other.port(),
+                "-CAfile", path("ca.pem"), "-D", "127.0.0.1:0")
+    assert wait_for(lambda: tool.events("session-open")), tool.text()
+    ours = udp()
+    s, relay = associated(tool)
+    addresses = [form(host, ECHO.port) for host in DISGUISES
+                 for form in (literal, name)]
+    for host in ODD_NAMES:  # which the client does not even ask for
+        ours.sendto(b"\0\0\0" + name(host, ECHO.port) + b"x", relay)
+    for number, address in enumerate(addresses):
+        ours.sendto(b"\0\0\0" + address + b"x", relay)
+        assert wait_for(
+            lambda: len(other.events("channel-close")) > number), address
+        end = other.events("channel-close")[-1]
+        assert end["how"] == "refused" and \
+            end["text"].startswith("prohibited"), end
+    for address in (HERE, literal("::ffff:127.0.0.1", ECHO.port),
+                    name("LOCALHOST.", ECHO.port)):
+        octets = b"\0\0\0" + address + b"here"
+        ours.sendto(octets, relay)
+        assert ours.recv(100) == octets
+    s.close()
+    assert tool.stop() == 0 and other.stop() == 0
 
 
 @case("the server is not there, or not who it should be")

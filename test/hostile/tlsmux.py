@@ -14,8 +14,8 @@ import struct
 import threading
 import time
 
-from libtlsmux import (CHOICE, GREETING, NONE, Echo, ask, associate, code,
-                       connect, datagram, dropped, ends, frame, literal, name,
+from libtlsmux import (CHOICE, DISGUISES, GREETING, NONE, ODD_NAMES, Echo, ask,
+                       associate, code, connect, datagram, dropped, ends, frame, literal, name,
                        reply, request, whole)
 from libtool import PATIENCE, SANITIZED, case, path, run, server, wait_for
 
@@ -187,14 +187,6 @@ def slow(_):
     assert wait_for(lambda: tool.events("connection-close"))
     assert "no request for 2 seconds" in tool.text(), tool.text()
     tool.stop()
-
-
-DISGUISES = ["0.0.0.0", "0.0.0.1", "::", "::ffff:0.0.0.0", "198.51.100.1",
-             "::ffff:198.51.100.1", "::127.0.0.1", "64:ff9b::7f00:1",
-             "2001:db8::1", "224.0.0.1", "255.255.255.255", "ff02::1",
-             "fe80::1", "126.255.255.255", "128.0.0.1"]
-ODD_NAMES = ["2130706433", "017700000001", "0x7f000001", "0x7f.1", "127.1",
-             "127.0.0.01", "0177.0.0.1", "0", "0.0.0.0.", "0x0"]
 
 
 @case("K3 O12 destinations in every disguise: 0x02")
