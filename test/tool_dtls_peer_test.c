@@ -21,7 +21,7 @@ static int gone;
 
 /* The socket is not what this is about. */
 ssize_t udp_door_send(struct udp_door *d, const union addr *from,
-                       const union addr *to, const void *p, size_t n)
+                      const union addr *to, const void *p, size_t n)
 {
     (void)d;
     (void)from;
