@@ -33,10 +33,10 @@ struct flow {
     union addr local;          /* where it writes to */
     struct datagrams *channel; /* NULL: it was refused, in this second ... */
     uint64_t refused;
-    TAILQ_ENTRY(flow) node_refused;
+    STAILQ_ENTRY(flow) node_refused;
 };
 
-TAILQ_HEAD(flow_list, flow);
+STAILQ_HEAD(flow_list, flow);
 
 struct forward_udp {
     struct app *app;
@@ -79,17 +79,18 @@ static void on_ended(void *arg, enum chan_end how, const char *why)
     }
     w->channel = NULL;
     w->refused = w->forward->app->seconds;
-    TAILQ_INSERT_TAIL(&w->forward->refused, w, node_refused);
+    STAILQ_INSERT_TAIL(&w->forward->refused, w, node_refused);
 }
 
 /* Those may try again that were refused for long enough. */
 static void forget_refused(struct forward_udp *f, int all)
 {
-    struct flow *w;
+    struct flow *w = STAILQ_FIRST(&f->refused), *next;
 
-    while ((w = TAILQ_FIRST(&f->refused)) != NULL &&
-           (all || f->app->seconds - w->refused > REFUSED_S)) {
-        TAILQ_REMOVE(&f->refused, w, node_refused);
+    for (; w != NULL && (all || f->app->seconds - w->refused > REFUSED_S);
+         w = next) {
+        next = STAILQ_NEXT(w, node_refused);
+        STAILQ_REMOVE_HEAD(&f->refused, node_refused);
         flow_free(w);
     }
 }
@@ -211,7 +212,7 @@ struct forward_udp *forward_udp_new(struct app *app,
         return NULL;
     }
     f->app = app;
-    TAILQ_INIT(&f->refused);
+    STAILQ_INIT(&f->refused);
     f->link = link;
     f->listen = spec->listen;
     text_copy(f->destination, sizeof(f->destination), spec->destination);
