@@ -136,6 +136,14 @@ static int write_pieces(struct speed_pour *t, size_t pieces)
     return BIO_flush(t->pair->client) > 0;
 }
 
+/* No crumb that would be a record of its own. */
+static size_t pieces_to_fill(const struct speed_pour *t)
+{
+    size_t pieces = BATCH * RECORD / (t->octets + HEADER);
+
+    return pieces > 1 ? pieces - 1 : 1;
+}
+
 /* Writes what is to be read before more is written. */
 static int write_some(struct speed_pour *t)
 {
@@ -145,7 +153,7 @@ static int write_some(struct speed_pour *t)
     case SPEED_ROUND:
         return write_pieces(t, t->n);
     case SPEED_FILL:
-        return write_pieces(t, BATCH * RECORD / (t->octets + HEADER) + 1);
+        return write_pieces(t, pieces_to_fill(t));
     case SPEED_LEND:
         return write_lent(t);
     }

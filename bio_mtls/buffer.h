@@ -19,8 +19,8 @@
 #define MTLS_CHUNK_MEDIUM 4096
 #define MTLS_CHUNK_LARGE 16384
 #define MTLS_CHUNK_CLASSES 3
-#define MTLS_POOL_SMALL 32 /* how many of each the pool keeps */
-#define MTLS_POOL_MEDIUM 16
+#define MTLS_POOL_SMALL 128 /* how many of each the pool keeps */
+#define MTLS_POOL_MEDIUM 32
 #define MTLS_POOL_LARGE 4
 
 struct mtls_chunk {

@@ -74,30 +74,24 @@ struct mtls_names {
     char text[]; /* host, source host, "port", "source host:port" */
 };
 
+/*
+ * In the order in which a packet needs it: what a write looks at, then what a
+ * packet that comes does, then the rest. With many channels in turn each line
+ * of the cache counts.
+ */
 struct mtls_channel {
     struct mtls_session *session;
-    void *app;                           /* of the layer above: its BIO */
-    struct mtls_waiter *waiters;         /* of the layer above */
-    struct mtls_list owing, turn, ready; /* links in the session's lists */
-    struct mtls_names *names;
-    char *echec; /* the text of an Echec, received or to be sent */
     struct mtls_record *draft; /* lent by write_room: header and data */
-    struct mtls_buffer buffer;
-    struct mtls_flow_rx in;
     struct mtls_flow_tx out;
-    uint64_t data_in, data_out;
-    uint32_t packets_in, packets_out;
-    uint32_t acked_at; /* when an Acknowledgment last fell due, microseconds */
-    uint32_t spent_at; /* data_in where the credit before that ends */
-    uint32_t idle;     /* microseconds without data since that */
+    uint64_t data_out;
+    uint32_t packets_out;
     uint16_t own_half, peer_half;
-    uint32_t stream; /* of mtls-00: the opener's port, the other port */
     uint8_t life, tx, rx;
     uint8_t owed;
     uint8_t rx_reason, tx_reason; /* MTLS_R_, 0 none */
     uint8_t app_flags;            /* of the layer above */
-    uint16_t app_threads[2];      /* likewise: who reads, who writes */
     uint8_t events, interest;     /* to be told once; what to tell at all */
+    uint16_t app_threads[2]; /* of the layer above: who reads, who writes */
     unsigned int initiator : 1;
     unsigned int reserved : 1; /* has an own half in the table */
     unsigned int named : 1;    /* the peer knows the whole id */
@@ -116,8 +110,24 @@ struct mtls_channel {
     unsigned int kicked : 1;     /* of the layer above: look again */
     unsigned int offered : 1;    /* its turn was told, and not used yet */
     unsigned int ended_in : 1;   /* of mtls-00: the peer's end has come */
-    unsigned int sent_back : 2;  /* how often, ... */
-    uint16_t turn_seen;          /* ... for that turn of another's */
+    unsigned int sent_back : 2;  /* how often turn_seen was */
+
+    struct mtls_buffer buffer;
+    struct mtls_flow_rx in;
+    uint64_t data_in;
+    uint32_t packets_in;
+    uint32_t spent_at;           /* data_in where the credit before that ends */
+    struct mtls_list ready;      /* link in a list of the session's */
+    struct mtls_waiter *waiters; /* of the layer above */
+    void *app;                   /* of the layer above: its BIO */
+
+    struct mtls_list owing, turn; /* links in the session's lists */
+    struct mtls_names *names;
+    char *echec;        /* the text of an Echec, received or to be sent */
+    uint32_t acked_at;  /* when an Acknowledgment last fell due, microseconds */
+    uint32_t idle;      /* microseconds without data since that */
+    uint32_t stream;    /* of mtls-00: the opener's port, the other port */
+    uint16_t turn_seen; /* whose turn it was that was waited for, ... */
 };
 
 /* mtls_channel_id is the id (D2); the channel must be named. */

@@ -5,13 +5,15 @@
 
 #include "flow.h"
 
-#define HURRY_ELAPSED 100 /* microseconds between two Acknowledgments, ... */
-#define HURRY_WINDOW                                                  \
-    (256 * 1024)          /* ... which a window of this is enough for \
-                           */
 #define IDLE_MOST 2       /* the part of the time that may pass without data */
-#define STARVING_RTT 1000 /* microseconds: on a shorter way ... */
-#define STARVING_MOST (384 * 1024) /* ... so many octets must do */
+#define HURRY_ELAPSED 100 /* microseconds between two Acknowledgments */
+#define SHORT_RTT 1000    /* microseconds: on a shorter way, if starving, ... */
+#define SHORTEST_RTT 200  /* ... and on this one anyway ... */
+/*
+ * ... so many octets must do: an Acknowledgment is for 128 KiB then. More
+ * would only wait in sockets, and small messages behind it.
+ */
+#define SHORT_WINDOW (256 * 1024)
 
 uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
 {
@@ -99,7 +101,7 @@ void mtls_flow_tune_forget(struct mtls_flow_tune *tune, const void *channel)
 
 int mtls_flow_tune_hurries(const struct mtls_flow_rx *rx, uint32_t elapsed)
 {
-    return elapsed < HURRY_ELAPSED && rx->window < HURRY_WINDOW;
+    return elapsed < HURRY_ELAPSED && rx->window < SHORT_WINDOW;
 }
 
 int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed)
@@ -107,10 +109,12 @@ int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed)
     return (uint64_t)idle * IDLE_MOST >= elapsed;
 }
 
-uint32_t mtls_flow_tune_most(const struct mtls_flow_tune *tune, uint32_t cap)
+uint32_t mtls_flow_tune_most(const struct mtls_flow_tune *tune, uint32_t cap,
+                             int starving)
 {
-    return tune->rtt < STARVING_RTT && cap > STARVING_MOST ? STARVING_MOST
-                                                           : cap;
+    uint32_t rtt = starving ? SHORT_RTT : SHORTEST_RTT;
+
+    return tune->rtt < rtt && cap > SHORT_WINDOW ? SHORT_WINDOW : cap;
 }
 
 /* Half a window read within a round trip is a whole one in two. */

@@ -140,11 +140,12 @@ int mtls_flow_tune_hurries(const struct mtls_flow_rx *rx, uint32_t elapsed);
 int mtls_flow_tune_starves(uint32_t idle, uint32_t elapsed);
 
 /*
- * mtls_flow_tune_most: how far, below |cap|, starving widens a window. On a
- * short way it is a reader that waits for a processor that seems to starve;
- * what is sent meanwhile would only wait before it.
+ * mtls_flow_tune_most: how far, below |cap|, a window widens. On a short way it
+ * is a reader that waits for a processor that seems to be |starving|; on the
+ * shortest no more is needed. What is sent meanwhile would only wait before it.
  */
-uint32_t mtls_flow_tune_most(const struct mtls_flow_tune *tune, uint32_t cap);
+uint32_t mtls_flow_tune_most(const struct mtls_flow_tune *tune, uint32_t cap,
+                             int starving);
 
 /*
  * mtls_flow_rx_wanted: by how much a window that sets the pace should grow: 0

@@ -74,13 +74,18 @@ int mtls_session_put(struct mtls_channel *c, const void *data, size_t len)
     if (len == 0 || len > mtls_flow_tx_limit(&c->out) ||
         !mtls_channel_sends(c) || (c->owed & MTLS_OWE_SUCCESS) ||
         c->draft != NULL || s->draft_count != 0 || s->held != 0 ||
+        s->v00 != NULL || s->hooks.message != NULL ||
         !mtls_list_empty(&s->turns))
         return 0;
     p = room_for_one(s, MTLS_DATA_HEADER_SIZE + len);
     if (p == NULL)
         return 0;
     c->offered = c->wants_room = 0;
-    fill_packet(c, p, data, len);
+    mtls_wire_put_data_header(p, MTLS_DATA_HEADER_SIZE, mtls_channel_id(c),
+                              (uint32_t)len);
+    memcpy(p + MTLS_DATA_HEADER_SIZE, data, len);
+    mtls_records_filled(&s->out, MTLS_DATA_HEADER_SIZE + len);
+    count_data(c, len);
     return 1;
 }
 

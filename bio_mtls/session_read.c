@@ -19,13 +19,12 @@ void mtls_session_grow(struct mtls_channel *c)
     struct mtls_session *s = c->session;
     uint64_t most = mtls_session_memory_free(s);
     int starving = c->starving == STARVING_LONG;
-    uint32_t more = 0, max_packet;
+    uint32_t more = 0, cap = s->config.max_window, max_packet;
 
-    if (c->prompt)
-        more = mtls_flow_rx_wanted(&c->in, s->config.max_window, 0);
-    else if (starving)
-        more = mtls_flow_rx_wanted(
-            &c->in, mtls_flow_tune_most(&s->tune, s->config.max_window), 1);
+    if (c->prompt || starving) {
+        cap = mtls_flow_tune_most(&s->tune, cap, !c->prompt);
+        more = mtls_flow_rx_wanted(&c->in, cap, !c->prompt);
+    }
     if (more > most)
         more = (uint32_t)most;
     if (more == 0)

@@ -338,14 +338,17 @@ START_TEST(a_reader_that_waits_half_of_the_time_starves)
 }
 END_TEST
 
-START_TEST(starving_widens_less_on_a_short_way)
+START_TEST(a_window_widens_less_on_a_short_way)
 {
     struct mtls_flow_tune tune = {.rtt = 999};
 
-    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20), 384 * 1024);
-    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1000), 1000);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 1), 256 * 1024);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 0), 1 << 20);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1000, 1), 1000);
     tune.rtt = 1000;
-    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20), 1 << 20);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 1), 1 << 20);
+    tune.rtt = 199;
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 0), 256 * 1024);
 }
 END_TEST
 
