@@ -374,7 +374,7 @@ int main(void)
         a_window_grows_when_it_alone_holds_the_peer_up,
         a_small_window_that_is_used_up_fast_grows,
         a_reader_that_waits_half_of_the_time_starves,
-        starving_widens_less_on_a_short_way};
+        a_window_widens_less_on_a_short_way};
 
     return core_run("flow", tests, core_count(tests));
 }
