@@ -209,7 +209,7 @@ START_TEST(the_pool_keeps_a_bounded_number_of_chunks)
     put(0, 4 * 1024 * 1024, 4 * 1024 * 1024);
     mtls_buffer_clear(&buffer, &pool);
     ck_assert_uint_eq(pool.kept[2].count, MTLS_POOL_LARGE);
-    for (unsigned int i = 0; i < 100; i++) {
+    for (unsigned int i = 0; i < MTLS_POOL_SMALL + 20; i++) {
         struct mtls_chunk *before = buffer.tail;
 
         put(i, 1, 512);
