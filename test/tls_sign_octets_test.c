@@ -112,8 +112,8 @@ END_TEST
 
 /* --- messages --- */
 
-#define MESSAGES (ORDERS + 3) /* TLSSignOnOff, CertificateSign, ..., the end \
-                               */
+/* TLSSignOnOff, CertificateSign, ..., the end */
+#define MESSAGES (ORDERS + 3)
 
 /* Puts the client's messages |order|, up to -1, one after the other. */
 static int hear_order(const int *order, int *good)
