@@ -204,7 +204,7 @@ has_line() {
 }
 timeout 60 gnutls-cli --logfile="$dir/gnutls.log" --x509cafile="$dir/ca.pem" \
     -p "$port" localhost >"$dir/raw" 2>>"$dir/gnutls.log" \
-    < <(head -c -$(stat -c %s "$dir/request") "$dir/octets"
+    < <(head -c "-$(stat -c %s "$dir/request")" "$dir/octets"
         printf 'GET /small HTTP/1.0\r\n\r\n'; until_true 30 has_line)
 head -c 4 "$dir/raw" | cmp -s - <(printf '\005\000\005\000')
 ok "gnutls-cli: granted"
