@@ -44,6 +44,7 @@ struct dtls_server {
     struct dtls_peer *listening;
     BIO_ADDR *scratch; /* DTLSv1_listen() wants one */
     size_t n, most;
+    uint64_t n_gone; /* ever, so that who looks at several notices */
     dtls_server_alone *alone;
     struct udp_door *doors[MAX_DOORS];
     unsigned n_doors;
@@ -93,6 +94,7 @@ static void on_gone(struct dtls_peer *p)
         TAILQ_REMOVE(&s->shaking, p, shaking);
     if (p->stage != DTLS_LISTENS)
         s->n--;
+    s->n_gone++;
 }
 
 /* One that whoever comes next will be. */
@@ -324,7 +326,8 @@ static void hear(struct dtls_peer *p, const unsigned char *octets, size_t n)
 /*
  * A client that has begun anew at the same address is there twice, until it has
  * finished its handshake: its first messages are the newer one's, what is
- * protected may be either's, and the wrong one drops it.
+ * protected may be either's, and the wrong one drops it. Once one of them has
+ * gone, and it need not be the one that heard it, the others do without.
  */
 static void on_datagram(struct udp_door *door, const union addr *from,
                         const union addr *to, const void *octets, size_t n)
@@ -332,6 +335,7 @@ static void on_datagram(struct udp_door *door, const union addr *from,
     struct dtls_server *s = udp_door_owner(door);
     struct addr_node *node = addr_map_find(&s->map, from), *next;
     const struct dtls_peer *newest = (const struct dtls_peer *)node;
+    uint64_t gone = s->n_gone;
     int alone;
 
     if (node == NULL || (newest->stage != DTLS_SHAKES && is_hello(octets, n))) {
@@ -339,7 +343,7 @@ static void on_datagram(struct udp_door *door, const union addr *from,
         return;
     }
     alone = newest->stage == DTLS_SHAKES && is_epoch_0(octets, n);
-    for (; node != NULL; node = alone ? NULL : next) {
+    for (; node != NULL && s->n_gone == gone; node = alone ? NULL : next) {
         next = addr_map_next(node);
         hear((struct dtls_peer *)node, octets, n);
     }
