@@ -28,8 +28,8 @@ void audit_show_result(const char *log, const MTLS_AUDIT_RESULT *result,
 
 /*
  * audit_extract writes the object of an entry to -out, and says if it is not
- * verified by |params|: the exit status.
+ * verified |by| these: the exit status.
  */
-int audit_extract(const struct options *o, MTLS_AUDIT_PARAMS *params);
+int audit_extract(const struct options *o, const MTLS_AUDIT_PARAMS *by);
 
 #endif

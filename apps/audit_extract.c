@@ -38,19 +38,20 @@ static void write_object(const MTLS_AUDIT_ENTRY *entry, void *arg)
     BIO_free(out);
 }
 
-int audit_extract(const struct options *o, MTLS_AUDIT_PARAMS *params)
+int audit_extract(const struct options *o, const MTLS_AUDIT_PARAMS *by)
 {
     struct extract x = {.number = (uint64_t)o->extract, .name = o->out};
+    MTLS_AUDIT_PARAMS params = *by;
     MTLS_AUDIT_RESULT result;
 
-    params->entry = write_object;
-    params->arg = &x;
-    if (!MTLS_audit(params, &result)) {
-        report_error("%s can't be read", params->log);
+    params.entry = write_object;
+    params.arg = &x;
+    if (!MTLS_audit(&params, &result)) {
+        report_error("%s can't be read", params.log);
         return EXIT_FAILURE;
     }
     if (!x.seen)
-        report_error("%s has no entry %llu that can be read", params->log,
+        report_error("%s has no entry %llu that can be read", params.log,
                      (unsigned long long)x.number);
     else if (!x.written)
         report_error("the object can't be written");

@@ -58,7 +58,7 @@ static int exchange(BIO *b, const struct job *job, int i, int first)
     if (first && BIO_write(b, said, n) != n)
         return 0;
     if (BIO_read(b, heard, sizeof(heard)) != n ||
-        memcmp(heard, said, (size_t)n))
+        memcmp(heard, said, (size_t)n) != 0)
         return 0;
     return first || BIO_write(b, said, n) == n;
 }

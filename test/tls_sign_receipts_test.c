@@ -33,7 +33,7 @@ static void tear_down(void)
  * and its signed end. */
 static void exchange(int orders, int answer)
 {
-    BIO *c = taps.client.filter, *s;
+    BIO *c, *s;
     char got[20];
 
     sign_taps_renew(&taps);

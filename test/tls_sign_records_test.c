@@ -94,7 +94,7 @@ static int hear(const unsigned char *in, size_t n)
         return NO_END;
     BIO_shutdown_wr(transport(ends.client));
     while ((r = BIO_read(ends.server, got, sizeof(got))) > 0) {
-        if (count == said || (size_t)r != strlen(orders[count]) ||
+        if (count == ORDERS || (size_t)r != strlen(orders[count]) ||
             memcmp(got, orders[count], (size_t)r) != 0)
             return OTHER_DATA;
         count++;
