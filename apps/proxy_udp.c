@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A note about what failed, at most so often. */
+#define NOTE_MS 1000
+
 TAILQ_HEAD(flow_list, flow);
 
 /* A SOCKS client, and its destinations, the last one used first. */
@@ -23,6 +26,7 @@ struct association {
     struct flow_list flows;
     unsigned n;
     uint64_t opened, dropped;
+    uint64_t noted; /* uv_now() of the last note */
 };
 
 struct flow {
@@ -87,6 +91,17 @@ static struct flow *find(struct association *a, const void *header, size_t size)
     return NULL;
 }
 
+static void note_failure(struct association *a, const char *to)
+{
+    uint64_t now = uv_now(&a->socks->app->loop);
+
+    if (a->noted == 0 || now - a->noted >= NOTE_MS) {
+        a->noted = now;
+        report_error("can't open a channel to %s", to);
+    }
+    ERR_clear_error();
+}
+
 static struct flow *open_flow(struct association *a, const void *header,
                               size_t size, const char *to)
 {
@@ -103,7 +118,7 @@ static struct flow *open_flow(struct association *a, const void *header,
         *a->link, to, *a->socks->source != '\0' ? a->socks->source : NULL,
         &channel_ops, f);
     if (f->channel == NULL) {
-        report_error("can't open a channel to %s", to);
+        note_failure(a, to);
         free(f);
         return NULL;
     }
