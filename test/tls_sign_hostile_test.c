@@ -9,7 +9,7 @@
  */
 #include "core_suite.h"
 #include "sign_ends.h"
-#include "sign_wire.h"
+#include "sign_object.h"
 
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -58,29 +58,79 @@ static void is_over(struct sign_ends *e, int reason)
     ERR_clear_error();
 }
 
-/* --- G1, over the wire; tls_sign_object_test.c does each bit --- */
+/* --- G1; tls_sign_object_test.c does each bit, tls_sign_octets_test.c each
+ * octet on its way --- */
 
-START_TEST(G1_octets_of_a_message_changed)
+/* The client's first message, of |data|, as |who| would sign it. */
+static struct taken forged(const struct sign_ends *e, const struct pki_id *who,
+                           const char *data)
 {
-    size_t len = 1;
+    struct mtls_sign_parts parts = {(const unsigned char *)data,
+                                    strlen(data),
+                                    {.sequence = 0},
+                                    time(NULL),
+                                    who->cert,
+                                    who->key,
+                                    who->chain};
+    unsigned char *object;
+    struct taken t;
+    SSL *ssl;
+    size_t len;
 
-    for (size_t i = 0; i < len; i += i < MTLS_SIGN_HEADER ? 1 : 61) {
-        struct sign_ends e = introduced();
-        struct taken t = message(&e, "pay 100");
-        char got[20];
+    BIO_get_ssl(e->client, &ssl);
+    ck_assert(SSL_export_keying_material(
+        ssl, parts.context.binding, sizeof(parts.context.binding),
+        "EXPORTER-tls-sign", strlen("EXPORTER-tls-sign"), NULL, 0, 0));
+    ck_assert(mtls_sign_make(0, &parts, &object, &len));
+    t.len = mtls_sign_size(len);
+    t.p = malloc(t.len);
+    ck_assert_uint_eq(mtls_sign_put(t.p, t.len, MTLS_SIGN_DATA, 0,
+                                    MTLS_SIGN_VERSION, object, len),
+                      t.len);
+    OPENSSL_free(object);
+    return t;
+}
 
-        len = t.len;
-        t.p[i] ^= 1;
+/* One whom the server trusts as well, but who was not announced; the same by
+ * who was is taken. */
+START_TEST(G1_signer_replaced)
+{
+    const struct pki_wish wish = {.name = "another"};
+    struct pki_id another = pki_make(&wish);
+
+    for (int own = 0; own < 2; own++) {
+        struct sign_ends e = sign_ends_open("pkcs7");
+        struct taken t = forged(&e, own ? pki_client() : &another, "pay 100");
+
         sign_put(e.client, t.p, t.len);
-        if (i == 4) /* longer: the rest never comes */
-            BIO_shutdown_wr(BIO_next(BIO_next(e.client)));
-        ck_assert_int_lt(BIO_read(e.server, got, sizeof(got)), 1);
-        ck_assert_msg(!BIO_should_retry(e.server) || i == 5, "octet %zu", i);
-        ERR_clear_error();
+        if (own)
+            sign_hear(e.server, "pay 100");
+        else
+            is_over(&e, MTLS_R_BAD_SIGN);
         free(t.p);
         sign_ends_free(&e);
     }
-    ck_assert_uint_gt(len, 500);
+    pki_free(&another);
+}
+END_TEST
+
+/* The data of a message without what signed it: as data of CMS, as text, as
+ * data that need not be signed. */
+START_TEST(G1_signature_stripped)
+{
+    static const char *const stripped[] = {
+        "\x17\0\3\3\0\x19\x30\x17\6\x09\x2a\x86\x48\x86\xf7\x0d\1\7\1"
+        "\xa0\x0a\4\x08pay 1000",
+        "\x17\0\3\3\0\x19pay 1000 to Bob, not to Al",
+        "\x17\0\0\0\0\x19pay 1000 to Bob, not to Al"};
+
+    for (size_t i = 0; i < core_count(stripped); i++) {
+        struct sign_ends e = introduced();
+
+        sign_put(e.client, stripped[i], 6 + 25);
+        is_over(&e, i == 2 ? MTLS_R_SIGN_REQUIRED : MTLS_R_BAD_SIGN);
+        sign_ends_free(&e);
+    }
 }
 END_TEST
 
@@ -373,7 +423,8 @@ END_TEST
 
 int main(void)
 {
-    const TTest *const tests[] = {G1_octets_of_a_message_changed,
+    const TTest *const tests[] = {G1_signer_replaced,
+                                  G1_signature_stripped,
                                   G2_replayed_in_the_session,
                                   G2_replayed_in_another_session,
                                   G2_replayed_in_another_channel,
