@@ -36,6 +36,27 @@ const struct option options_mtls00[] = {
 /* --- the command line ------------------------------------------------------
  */
 
+/* A server names what it has, one by one. */
+static int check_apps(const struct options *o)
+{
+    SSL_CTX *scratch = SSL_CTX_new(TLS_method());
+    int ok = 1;
+
+    for (size_t i = 0; ok && i < o->apps.n; i++) {
+        const char *app = o->apps.at[i];
+
+        ok = scratch == NULL ||
+             (o->connect != NULL ? MTLS_ext_offer(scratch, app)
+                                 : MTLS_ext_support(scratch, app, 0)) ||
+             options_complain(o->command, app,
+                              ": not NAME:PORT, with a name of 1 to 16 "
+                              "letters");
+    }
+    ERR_clear_error();
+    SSL_CTX_free(scratch);
+    return ok;
+}
+
 int mtls00_check_options(const struct options *o)
 {
     if (!o->mtls00 && (o->apps.n > 0 || o->app_everything || o->no_fallback))
@@ -53,7 +74,7 @@ int mtls00_check_options(const struct options *o)
     if (o->mtls00 && o->socks.n + o->remotes.n > 0)
         return options_complain(o->command, o->socks.n > 0 ? "-D" : "-R",
                                 ": not with -mtls00, which can't carry it");
-    return 1;
+    return check_apps(o);
 }
 
 /* A port of the server's is all that its frames can name. */
@@ -115,8 +136,7 @@ int mtls00_conf(SSL_CTX *ctx, const struct options *o, int server)
     }
     ok = set_lists(ctx, o, server, apps);
     if (!ok)
-        report_error("-app %s: not NAME:PORT, with a name of 1 to 16 letters",
-                     apps != NULL ? apps : "");
+        report_error("-app: more than a handshake has room for");
     ERR_clear_error();
     free(apps);
     if (ok && tell_trace_out(o) != NULL)

@@ -105,10 +105,11 @@ usage() {
 usage "-app alone" "${connect[@]:0:5}" -app http:80
 usage "another host" "${connect[@]}" -app http:80 -L 0:db.internal:5432
 usage "-D" "${connect[@]}" -D 0
-timeout 30 "$tool" "${connect[@]}" -app http >"$dir/usage.log" 2>&1 </dev/null
-is "an -app without a port is an error" "$?" 1
-grep -q "not NAME:PORT" "$dir/usage.log"
+usage "an -app without a port" "${connect[@]}" -app http:80 -app redis
+grep -q "redis: not NAME:PORT" "$dir/usage.log"
 ok "which is told"
+usage "a server that has ALL" s_server -accept 0 -cert "$dir/server.pem" \
+    -key "$dir/server.key" -mtls00 -app ALL
 
 # --- the extension, decoded by another program ---
 
