@@ -21,7 +21,7 @@ start_server -dtls -mtls00 "${apps[@]}"
 start_client -dtls -mtls00 "${apps[@]}" -msg -L "0:localhost:$dns"
 is "dig through mtls-00 over DTLS" "$(query www.tunnel.test)" 192.0.2.55
 is "a long answer" "$(query big.test TXT | tr -d '"' | wc -c)" 201
-result=$(timeout 90 python3 "$here/libdns.py" "${forward[0]}" 1000)
+result=$(timeout 90 python3 "$here/libudp.py" names "${forward[0]}" 1000)
 is "1,000 queries, each from an address of its own" "${result%%,*}" \
     "1000 answered"
 is "all that was one session" "$(grep -c ': mtls-00 for' "$server_log")" 1
