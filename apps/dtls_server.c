@@ -177,13 +177,15 @@ static void retire_others(struct dtls_peer *p)
 /* mtls-00: the session is complete. |p| may be gone afterwards. */
 static void begin_alone(struct dtls_peer *p)
 {
+    struct dtls_server *s = p->server;
+    uint64_t gone = s->n_gone;
     char text[ADDR_TEXT_MAX];
     struct link *k;
 
     p->stage = DTLS_BOUND;
     addr_text(text, &p->node.addr.sa, addr_length(&p->node.addr));
-    k = p->server->alone(p->server->app, p->dtls, text);
-    if (k != NULL)
+    k = s->alone(s->app, p->dtls, text);
+    if (k != NULL && s->n_gone == gone) /* there may be a link without it */
         p->link = k;
 }
 
