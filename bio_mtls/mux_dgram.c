@@ -11,6 +11,7 @@
 #include "record.h"
 #include "wire00.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <stdlib.h>
@@ -196,11 +197,23 @@ static int in_milliseconds(uint64_t timeout)
     return timeout == MTLS_NEVER ? -1 : (int)(timeout / 1000) + 1;
 }
 
+/* An empty datagram, which anybody can send, reads as an end: it is none. */
+static int was_empty(const struct mtls_mux_dgram *d)
+{
+    const SSL *ssl = ssl_of(d);
+
+    return ssl != NULL && errno == 0 && ERR_peek_error() == 0 &&
+           SSL_get_error(ssl, 0) == SSL_ERROR_SYSCALL;
+}
+
 static int try_datagrams(struct mtls_mux_dgram *d)
 {
     ERR_clear_error();
+    errno = 0;
     if (BIO_do_handshake(d->bio) > 0)
         return 1;
+    if (!BIO_should_retry(d->bio) && was_empty(d))
+        BIO_set_retry_read(d->bio);
     if (BIO_should_retry(d->bio))
         return 0;
     /* types that know no handshake have it done */

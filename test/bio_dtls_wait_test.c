@@ -358,6 +358,40 @@ START_TEST(a_success_goes_before_the_first_datagram)
 }
 END_TEST
 
+static void send_nothing(BIO *from, int times)
+{
+    int fd = -1;
+
+    BIO_get_fd(from, &fd);
+    for (int i = 0; i < times; i++)
+        ck_assert_int_eq(send(fd, "", 0, 0), 0);
+}
+
+/* Anybody can send some, and DTLS reads one as an end. */
+START_TEST(empty_datagrams_end_neither_a_handshake_nor_a_session)
+{
+    char got[10];
+    BIO *c, *s;
+
+    dtls_ends_contexts(&ends, 8, 60);
+    dtls_ends_sockets(&ends, 0);
+    send_nothing(ends.arriving, 3);
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_open(&ends, &c, &s);
+    send_nothing(ends.client_beside, 3);
+    ck_assert_int_eq(BIO_puts(c, "hello"), 5);
+    for (int i = 0; i < 100 && BIO_read(s, got, sizeof(got)) != 5; i++) {
+        ck_assert_int_lt(i, 99);
+        ck_assert(BIO_should_read(s));
+        dtls_ends_wait(&ends);
+    }
+    ck_assert_mem_eq(got, "hello", 5);
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bio_dtls_wait");
@@ -377,6 +411,7 @@ int main(void)
     tcase_add_test(tc, a_session_that_waits_takes_a_turn_and_no_more);
     tcase_add_test(tc, a_reader_that_waits_amid_a_flood_lets_others_in);
     tcase_add_test(tc, a_success_goes_before_the_first_datagram);
+    tcase_add_test(tc, empty_datagrams_end_neither_a_handshake_nor_a_session);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
