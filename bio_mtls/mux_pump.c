@@ -49,7 +49,9 @@ static int write_by_bio(struct mtls_mux *mux, const unsigned char *p,
     int said = mux->direct && mtls_mux_tls_failed(mux), ok;
     struct mtls_errors callers;
 
-    mtls_errors_take(&callers);
+    callers.n = 0;
+    if (ERR_peek_error() != 0)
+        mtls_errors_take(&callers);
     BIO_clear_retry_flags(mux->next); /* not every type does so */
     ok = BIO_write_ex(mux->next, p, len, n);
     if (!ok && BIO_should_retry(mux->next)) {

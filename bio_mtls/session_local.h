@@ -16,7 +16,7 @@
 
 #define MTLS_STAGING 8192      /* octets that are read before they are parsed */
 #define MTLS_CONTROL_KEPT 1024 /* the longest packet but data kept whole */
-#define MTLS_LONG_DATA 2048    /* data worth another read to save a copy, ... */
+#define MTLS_LONG_DATA 6000    /* data worth another read to save a copy, ... */
 #define MTLS_SHORT_READ 64     /* ... which this one leaves to it */
 #define MTLS_ANSWERS 128     /* to what names no channel; then reading stops */
 #define MTLS_QUEUE_DATA 4    /* records that data may fill */
