@@ -57,7 +57,7 @@ def hellos(_):
     for _ in range(3):
         crowd.cookies()
     assert crowd.got <= 3 * crowd.sent, (crowd.got, crowd.sent)
-    assert fds(tool) == descriptors
+    assert wait_for(lambda: fds(tool) <= descriptors)
     print("# %d hellos: %.2f octets for each that was sent; %d KiB" % (
         3 * STRANGERS, crowd.got / crowd.sent, grown(tool, before, 2048)))
     crowd.close()
@@ -123,7 +123,7 @@ def half_open(_):
         works(tool)  # who means it is not kept out
         assert wait_for(lambda: given_up(tool) >= taken, LONG), \
             (given_up(tool), taken)
-        assert fds(tool) == descriptors
+        assert wait_for(lambda: fds(tool) <= descriptors)
     print("# %d half-open, twice: %d KiB, then %d KiB" % (taken / 2, *most))
     assert SANITIZED or most[1] <= most[0] * 1.5, most
     works(tool)
