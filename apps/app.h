@@ -48,6 +48,7 @@ struct app {
     struct tlsmux_list tlsmuxes;
     struct datagrams_list datagrams; /* those idle for longest first */
     uint64_t datagrams_idle_s;       /* that end one; 0: none do */
+    long keepalive_s;                /* of sessions over DTLS; 0: none */
     uint64_t seconds;                /* that were counted, while it ran */
     size_t n_others;                 /* what else there is to wait for */
     uint64_t drain_until;            /* 0: not draining */

@@ -22,6 +22,9 @@ const struct option options_dtls[] = {
     {"udp_timeout", OPTION_NUMBER, AT(udp_timeout), "S",
      "seconds without a datagram that end a channel (client: 60;\n"
      "server: 0, none do)", 0, 31536000},
+    {"keepalive", OPTION_NUMBER, AT(keepalive), "S",
+     "seconds without a datagram after which the other end is asked for\n"
+     "one (client: 15; server: 0, never)", 0, 86400},
     {NULL, OPTION_HEADING, 0, NULL, NULL, 0, 0},
 };
 /* clang-format on */
@@ -49,14 +52,20 @@ int dtls_conf_check(const struct options *o)
         {"-tls1_3", o->tls1_3},
         {"-ciphersuites", has_conf(o, "ciphersuites")},
     };
+    const struct option_given ours[] = {
+        {"-mtu", o->mtu >= 0},
+        {"-udp_timeout", o->udp_timeout >= 0},
+        {"-keepalive", o->keepalive >= 0},
+    };
 
     if (o->dtls)
         return options_refuse(o, "-dtls", others,
                               sizeof(others) / sizeof(others[0]));
-    if (o->mtu >= 0 || o->udp_timeout >= 0)
-        return options_complain(o->command,
-                                o->mtu >= 0 ? "-mtu" : "-udp_timeout",
-                                ": only with -dtls");
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (ours[i].given)
+            return options_complain(o->command, ours[i].name,
+                                    ": only with -dtls");
+    }
     return 1;
 }
 

@@ -88,15 +88,21 @@ void link_dtls_attach(struct link *k, BIO *dtls)
         ERR_clear_error();
         link_close(k, LINK_NO_HANDSHAKE, "no datagrams");
         BIO_free_all(dtls);
+        return;
     }
+    BIO_mtls_set_keepalive(k->m, k->app->keepalive_s);
 }
 
 void link_dtls_await(struct link *k, MTLS_DTLS_WAITING *waiting)
 {
-    if (begin(k) && !BIO_mtls_set_waiting(k->m, waiting)) {
+    if (!begin(k))
+        return;
+    if (!BIO_mtls_set_waiting(k->m, waiting)) {
         ERR_clear_error();
         link_close(k, LINK_NO_HANDSHAKE, "no datagrams");
+        return;
     }
+    BIO_mtls_set_keepalive(k->m, k->app->keepalive_s);
 }
 
 /* Rounded up, or it would have several turns for nothing. */

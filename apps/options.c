@@ -220,7 +220,7 @@ static void set_defaults(struct options *o, const char *command)
     o->seconds = o->settle = -1;
     o->bytes = o->runs = o->multi = -1;
     o->extract = -1;
-    o->mtu = o->udp_timeout = -1;
+    o->mtu = o->udp_timeout = o->keepalive = -1;
 }
 
 enum options_answer options_parse(struct options *o, const char *command,

@@ -32,7 +32,7 @@ struct options {
     int tlsmux;
     /* DTLS */
     int dtls;
-    int64_t mtu, udp_timeout;
+    int64_t mtu, udp_timeout, keepalive;
     /* mtls-00 */
     int mtls00, app_everything, no_fallback;
     struct strings apps;

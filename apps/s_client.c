@@ -36,6 +36,7 @@
 #define BACKOFF_MAX_MS 10000
 #define SESSIONS_MAX 64 /* of -sessions */
 #define UDP_TIMEOUT_S 60
+#define KEEPALIVE_S 15 /* RFC 8085 3.5 */
 
 /* clang-format off */
 static const struct option options_client[] = {
@@ -468,6 +469,7 @@ static int set_up(struct client *c)
     if (o->dtls && c->ctx != NULL)
         c->control = tls_conf_control(o, NULL);
     c->app.datagrams_idle_s = seconds;
+    c->app.keepalive_s = o->keepalive >= 0 ? (long)o->keepalive : KEEPALIVE_S;
     TAILQ_INIT(&c->tlsmux.calls);
     c->more = sessions_new(&c->app, c->ctx, o, &c->server, c->pool,
                            o->sessions > 0 ? (size_t)o->sessions - 1 : 0,

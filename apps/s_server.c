@@ -266,6 +266,8 @@ static int start_dtls(struct server *s)
     }
     if (s->o.udp_timeout > 0)
         s->app.datagrams_idle_s = (uint64_t)s->o.udp_timeout;
+    if (s->o.keepalive > 0)
+        s->app.keepalive_s = (long)s->o.keepalive;
     return s->dtls != NULL;
 }
 

@@ -59,8 +59,13 @@ void tls_error_text(char *out, size_t size, int error)
     out[0] = '\0';
     while ((code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0) {
         const char *reason = ERR_reason_error_string(code);
-        int n = snprintf(out + used, size - used, "%s%s", used > 0 ? "; " : "",
-                         reason != NULL ? reason : "unknown error");
+        /* the library adds what went wrong below it */
+        int more = ERR_GET_LIB(code) == MTLS_err_library() &&
+                   (flags & ERR_TXT_STRING) && data[0] != '\0';
+        int n =
+            snprintf(out + used, size - used, "%s%s%s%s", used > 0 ? "; " : "",
+                     reason != NULL ? reason : "unknown error",
+                     more ? ": " : "", more ? data : "");
 
         if (n < 0 || (size_t)n >= size - used)
             break;

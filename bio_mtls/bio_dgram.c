@@ -20,7 +20,7 @@ static long get_timeout(const struct mtls_mux *mux, struct timeval *out)
     return 1;
 }
 
-long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, void *ptr)
+long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, long num, void *ptr)
 {
     switch (cmd) {
     case BIO_CTRL_MTLS_SET_DATAGRAM_BIO:
@@ -35,6 +35,8 @@ long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, void *ptr)
         return get_timeout(mux, ptr);
     case BIO_CTRL_MTLS_DATAGRAM_SHOULD_WRITE:
         return mtls_mux_dgram_blocked(mux);
+    case BIO_CTRL_MTLS_SET_KEEPALIVE:
+        return mtls_mux_dgram_set_keepalive(mux, num);
     default:
         return 0;
     }

@@ -165,6 +165,22 @@ static int filter_gets(BIO *b, char *line, int size)
 
 /* --- process and the rest of the session's controls --- */
 
+/* 0: in good order. -1 with why. */
+static long told_end(const struct mtls_mux *mux)
+{
+    const char *text = mtls_error_text(mux->lost_error);
+
+    if (mtls_session_broken(mux->session))
+        MTLS_raise(MTLS_R_SESSION_DESYNCHRONISED);
+    else if (mux->clean_end)
+        return 0;
+    else if (text != NULL)
+        MTLS_raise_data(MTLS_R_TRANSPORT_FAILED, "%s", text);
+    else
+        MTLS_raise(MTLS_R_TRANSPORT_FAILED);
+    return -1;
+}
+
 static long process(const struct mtls_io *io, long octets)
 {
     size_t most = octets > 0 ? (size_t)octets : PROCESS_AT_ONCE;
@@ -183,14 +199,8 @@ static long process(const struct mtls_io *io, long octets)
     mtls_mux_send(mux);
     mtls_mux_receive(mux, MTLS_WANT_ALL, NULL, 0, most);
     mtls_mux_send(mux);
-    if (mtls_session_ended(mux->session)) {
-        if (mux->clean_end && !mtls_session_broken(mux->session))
-            return 0;
-        MTLS_raise(mtls_session_broken(mux->session)
-                       ? MTLS_R_SESSION_DESYNCHRONISED
-                       : MTLS_R_TRANSPORT_FAILED);
-        return -1;
-    }
+    if (mtls_session_ended(mux->session))
+        return told_end(mux);
     if (mux->in_stalled)
         mtls_io_retry_stalled(io);
     else
@@ -285,7 +295,7 @@ static long own_ctrl(const struct mtls_io *io, int cmd, long num, void *ptr)
     default:
         if (cmd >= BIO_CTRL_MTLS_SET_WINDOW && cmd <= BIO_CTRL_MTLS_SET_BACKLOG)
             return mtls_bio_set_limit(io->mux, cmd, num);
-        return mtls_bio_dgram_ctrl(io->mux, cmd, ptr);
+        return mtls_bio_dgram_ctrl(io->mux, cmd, num, ptr);
     }
 }
 

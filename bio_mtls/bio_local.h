@@ -38,7 +38,7 @@ long mtls_bio_session_counters(struct mtls_mux *mux, long size, void *ptr);
  * MTLS over DTLS (bio_dgram.c): controls of mtls_dtls.h, and of OpenSSL's
  * datagram BIOs, of |channel| or NULL; 0 when it is none of those.
  */
-long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, void *ptr);
+long mtls_bio_dgram_ctrl(struct mtls_mux *mux, int cmd, long num, void *ptr);
 int mtls_bio_datagrams_ctrl(struct mtls_mux *mux,
                             const struct mtls_channel *channel, int cmd,
                             long num, long *result);

@@ -65,6 +65,7 @@ static ERR_STRING_DATA strings[] = {
     {MTLS_R_NO_EXTENDED_MASTER_SECRET,
      "DTLS session without extended master secret"},
     {MTLS_R_DTLS_ENDED, "the DTLS session has ended"},
+    {MTLS_R_DTLS_SILENT, "no datagrams come any more"},
     {0, NULL}};
 
 /* The name of the library itself: no reason, and its number comes later. */

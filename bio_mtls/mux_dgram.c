@@ -16,9 +16,11 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-#define GRACE 2000000    /* microseconds, when the DTLS session ended first */
-#define FALLBACK 512     /* of a path that nothing is known of: RFC 791 */
-#define DTLS_OVERHEAD 64 /* octets, where it can't be computed */
+#define GRACE 2000000 /* microseconds, when the DTLS session ended first */
+#define UNHEARD 4     /* questions of the keep-alive that may be in vain */
+#define KEEPALIVE_MOST 86400 /* seconds */
+#define FALLBACK 512         /* of a path that nothing is known of: RFC 791 */
+#define DTLS_OVERHEAD 64     /* octets, where it can't be computed */
 
 struct mtls_mux_dgram {
     BIO *bio;  /* NULL until it is known */
@@ -109,6 +111,8 @@ int mtls_mux_dgram_copy(struct mtls_mux *mux, const struct mtls_mux *like)
     if (!mtls_mux_dgram_await(mux, like->dgram->waiting))
         return 0;
     mux->dgram->most = like->dgram->most;
+    mtls_session_set_keepalive(mux->session,
+                               mtls_session_keepalive(like->session));
     return 1;
 }
 
@@ -306,6 +310,18 @@ static int ended_for_good(struct mtls_mux *mux)
     return 1;
 }
 
+/* It has answered before, and nothing comes any more: P15. */
+static void end_if_silent(struct mtls_mux *mux)
+{
+    if (mtls_session_ended(mux->session) ||
+        mtls_session_unheard(mux->session) <= UNHEARD)
+        return;
+    if (mux->lost_error == 0)
+        mux->lost_error = ERR_PACK(MTLS_err_library(), 0, MTLS_R_DTLS_SILENT);
+    mtls_session_end(mux->session);
+    mtls_mux_wake_all(mux);
+}
+
 /* The control connection may still have to tell how its channels ended. */
 static void has_ended(struct mtls_mux *mux, const SSL *ssl)
 {
@@ -356,8 +372,10 @@ static void write_out(struct mtls_mux *mux, const unsigned char *p, size_t len)
 
 void mtls_mux_dgram_tick(struct mtls_mux *mux)
 {
-    if (mux->up && mux->dgram->bio != NULL && !ended_for_good(mux))
-        mtls_session_tick(mux->session);
+    if (!mux->up || mux->dgram->bio == NULL || ended_for_good(mux))
+        return;
+    mtls_session_tick(mux->session);
+    end_if_silent(mux);
 }
 
 /* 1 to go on. */
@@ -559,4 +577,19 @@ int mtls_mux_dgram_set_mtu(struct mtls_mux *mux, long mtu)
     }
     mux->dgram->most = (uint32_t)mtu;
     return (int)mtls_mux_dgram_mtu(mux, 0);
+}
+
+int mtls_mux_dgram_set_keepalive(struct mtls_mux *mux, long seconds)
+{
+    if (mux->dgram == NULL) {
+        MTLS_raise(MTLS_R_WRONG_STATE);
+        return 0;
+    }
+    if (seconds < 0 || seconds > KEEPALIVE_MOST) {
+        MTLS_raise_data(MTLS_R_INVALID_VALUE, "%ld is not in 0..%d", seconds,
+                        KEEPALIVE_MOST);
+        return 0;
+    }
+    mtls_session_set_keepalive(mux->session, (uint64_t)seconds * 1000000);
+    return 1;
 }

@@ -79,4 +79,7 @@ uint32_t mtls_mux_dgram_mtu(struct mtls_mux *mux, int anew);
 uint32_t mtls_mux_dgram_fallback_mtu(struct mtls_mux *mux);
 int mtls_mux_dgram_set_mtu(struct mtls_mux *mux, long mtu);
 
+/* In seconds, 0 none; 0 with an error. */
+int mtls_mux_dgram_set_keepalive(struct mtls_mux *mux, long seconds);
+
 #endif

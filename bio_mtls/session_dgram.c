@@ -208,12 +208,16 @@ int mtls_dgram_ack(struct mtls_channel *c, uint32_t free_space)
 uint64_t mtls_session_deadline(const struct mtls_session *s)
 {
     const struct mtls_dgram *d = s->dgram;
+    uint64_t keep;
 
     if (d == NULL || s->ended)
         return MTLS_NEVER;
     if (s->v00 != NULL)
         return mtls_session_00_deadline(s);
-    return mtls_list_empty(&d->starving) ? MTLS_NEVER : d->next_probe;
+    keep = mtls_keep_deadline(s);
+    return !mtls_list_empty(&d->starving) && d->next_probe < keep
+               ? d->next_probe
+               : keep;
 }
 
 /* Those whose time has come ask for credit. */
@@ -253,9 +257,12 @@ void mtls_session_tick(struct mtls_session *s)
 
     if (deadline == MTLS_NEVER || (now = s->hooks.now(s->app)) < deadline)
         return;
-    if (s->v00 != NULL)
+    if (s->v00 != NULL) {
         mtls_session_00_tick(s, now);
-    else
+        return;
+    }
+    mtls_keep_tick(s, now);
+    if (!mtls_list_empty(&s->dgram->starving) && now >= s->dgram->next_probe)
         probe(s, now);
 }
 
@@ -339,6 +346,8 @@ const unsigned char *mtls_session_datagram_out(struct mtls_session *s,
 
     if (d->out_len == 0 && s->v00 != NULL)
         mtls_session_00_owed_datagram(s);
+    else if (d->out_len == 0)
+        mtls_keep_out(s);
     *len = d->out_len;
     return d->out_len != 0 ? d->out : NULL;
 }
@@ -459,6 +468,7 @@ void mtls_session_datagram_in(struct mtls_session *s, const unsigned char *p,
         mtls_dgram_dropped(s);
         return;
     }
+    mtls_keep_heard(s);
     if (s->hooks.message != NULL) {
         s->hooks.message(s->app, 0, MTLS_PLAINTEXT, p, MTLS_DATA_HEADER_SIZE);
         s->hooks.message(s->app, 0, MTLS_DATA_OCTETS, data, head.length);
@@ -466,6 +476,8 @@ void mtls_session_datagram_in(struct mtls_session *s, const unsigned char *p,
     c = mtls_session_find(s, head.id);
     if (c != NULL) {
         deliver(c, data, head.length);
+    } else if (mtls_keep_in(s, head.id, data, head.length)) {
+        return;
     } else if (!is_early(s, head.id) || !hold(s, head.id, data, head.length)) {
         s->stats.ignored++;
         mtls_dgram_dropped(s);

@@ -5,7 +5,7 @@
 
 /*
  * A session whose channels carry datagrams (MTLS over DTLS, MTLS-05 2.3, P9 to
- * P13): MTLSPlaintext goes beside the stream of the other packets, one packet a
+ * P15): MTLSPlaintext goes beside the stream of the other packets, one packet a
  * datagram, and may be lost. Credit is absolute then: it replaces what was
  * there, and who has none asks for it again and again.
  *
@@ -49,6 +49,17 @@ void mtls_session_datagram_in(struct mtls_session *session,
  */
 uint64_t mtls_session_deadline(const struct mtls_session *session);
 void mtls_session_tick(struct mtls_session *session);
+
+/*
+ * mtls_session_set_keepalive: the peer is asked for a sign of life when none
+ * came for |interval| microseconds; 0, as it is first, never; nor with mtls-00.
+ * mtls_session_unheard: how often in a row in vain, where it is known to
+ * answer.
+ */
+void mtls_session_set_keepalive(struct mtls_session *session,
+                                uint64_t interval);
+uint64_t mtls_session_keepalive(const struct mtls_session *session);
+unsigned int mtls_session_unheard(const struct mtls_session *session);
 
 /* --- channels --- */
 

@@ -10,6 +10,14 @@
 #include "session_dgram.h"
 #include "session_local.h"
 
+struct mtls_keep {
+    uint64_t interval;           /* microseconds; 0: nothing is asked */
+    uint64_t heard_at, asked_at; /* 0: not yet */
+    unsigned int unheard;        /* questions since something came */
+    uint8_t owed;
+    uint8_t answers; /* the peer has, once */
+};
+
 struct mtls_dgram {
     uint32_t limit;
     uint32_t out_len;          /* 0: nothing waits in |out| */
@@ -19,6 +27,7 @@ struct mtls_dgram {
     unsigned int held_count;
     size_t held_octets;
     struct mtls_list in_use; /* streams of mtls-00 that the peer opened (Q16) */
+    struct mtls_keep keep;
     unsigned char out[MTLS_RECORD_SIZE];
 };
 
@@ -46,6 +55,19 @@ static inline void mtls_dgram_dropped(struct mtls_session *s)
 {
     s->stats.datagrams_dropped++;
 }
+
+/* --- keep-alive (session_keep.c) --- */
+
+/* Something came; was it a question, or an answer, of these? */
+void mtls_keep_heard(struct mtls_session *session);
+int mtls_keep_in(struct mtls_session *session, uint32_t id,
+                 const unsigned char *data, size_t len);
+
+/* What is owed, if anything, goes where datagrams wait to be sent. */
+void mtls_keep_out(struct mtls_session *session);
+
+uint64_t mtls_keep_deadline(const struct mtls_session *session);
+void mtls_keep_tick(struct mtls_session *session, uint64_t now);
 
 /* --- mtls-00 (session_00_dgram.c) --- */
 

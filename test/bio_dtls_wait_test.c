@@ -9,10 +9,12 @@
 #include "stacks.h"
 
 #include <check.h>
+#include <openssl/err.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define ECHOES 40
 
@@ -392,6 +394,72 @@ START_TEST(empty_datagrams_end_neither_a_handshake_nor_a_session)
 }
 END_TEST
 
+/* --- keep-alive --- */
+
+START_TEST(a_keepalive_is_a_number_of_seconds_of_a_session_with_datagrams)
+{
+    BIO *plain = BIO_new(BIO_f_mtls());
+    struct timeval left;
+
+    ck_assert_int_eq(BIO_mtls_set_keepalive(plain, 15), 0);
+    ck_reason(MTLS_R_WRONG_STATE);
+    BIO_free(plain);
+    dtls_ends_new(&ends);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.client, -1), 0);
+    ck_reason(MTLS_R_INVALID_VALUE);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.client, 86401), 0);
+    ck_reason(MTLS_R_INVALID_VALUE);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.client, 86400), 1);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.server, 0), 1);
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_turn(&ends);
+    ck_assert_int_eq(BIO_mtls_get_timeout(ends.client, &left), 1);
+    ck_assert_int_gt(left.tv_sec, 86000);
+    ck_assert_int_eq(BIO_mtls_get_timeout(ends.server, &left), 0);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.client, 0), 1);
+    ck_assert_int_eq(BIO_mtls_get_timeout(ends.client, &left), 0);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
+START_TEST(a_path_that_falls_silent_ends_the_session)
+{
+    MTLS_COUNTERS counters;
+    unsigned int answered;
+    const char *said_why;
+    char got[10];
+    int flags;
+    BIO *c, *s;
+
+    dtls_ends_new(&ends);
+    ck_assert_int_eq(BIO_mtls_set_keepalive(ends.client, 1), 1);
+    ck_assert(dtls_ends_shake(&ends));
+    dtls_ends_open(&ends, &c, &s);
+    answered = ends.to_client.written;
+    while (ends.to_client.written == answered) { /* by the server */
+        dtls_ends_wait(&ends);
+        dtls_ends_turn(&ends);
+    }
+    dtls_ends_turn(&ends);
+    ends.to_client.lose = 100;
+    while (BIO_mtls_process(ends.client) > 0) {
+        BIO_mtls_process(ends.server);
+        dtls_ends_wait(&ends);
+    }
+    ck_assert_int_gt(ends.to_client.lost, 3);
+    ERR_clear_error();
+    ck_assert_int_le(BIO_read(c, got, sizeof(got)), 0);
+    ck_assert(!BIO_should_retry(c));
+    ERR_peek_error_all(NULL, NULL, NULL, &said_why, &flags);
+    ck_assert_ptr_nonnull(strstr(said_why, "no datagrams come any more"));
+    BIO_mtls_get_counters(ends.server, &counters);
+    ck_assert_uint_eq(counters.datagrams_dropped, 0);
+    BIO_free(c);
+    BIO_free(s);
+    dtls_ends_free(&ends);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("bio_dtls_wait");
@@ -412,6 +480,9 @@ int main(void)
     tcase_add_test(tc, a_reader_that_waits_amid_a_flood_lets_others_in);
     tcase_add_test(tc, a_success_goes_before_the_first_datagram);
     tcase_add_test(tc, empty_datagrams_end_neither_a_handshake_nor_a_session);
+    tcase_add_test(
+        tc, a_keepalive_is_a_number_of_seconds_of_a_session_with_datagrams);
+    tcase_add_test(tc, a_path_that_falls_silent_ends_the_session);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

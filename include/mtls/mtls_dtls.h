@@ -123,6 +123,7 @@ size_t MTLS_dtls_waiting_count(MTLS_DTLS_WAITING *waiting);
 #define BIO_CTRL_MTLS_SET_WAITING           (BIO_CTRL_MTLS_BASE + 0x22)
 #define BIO_CTRL_MTLS_GET_TIMEOUT           (BIO_CTRL_MTLS_BASE + 0x23)
 #define BIO_CTRL_MTLS_DATAGRAM_SHOULD_WRITE (BIO_CTRL_MTLS_BASE + 0x24)
+#define BIO_CTRL_MTLS_SET_KEEPALIVE         (BIO_CTRL_MTLS_BASE + 0x25)
 /* clang-format on */
 
 /*
@@ -160,6 +161,16 @@ size_t MTLS_dtls_waiting_count(MTLS_DTLS_WAITING *waiting);
 /* 1 when a datagram waits for the datagram BIO to become writable. */
 #define BIO_mtls_datagram_should_write(m) \
     BIO_ctrl((m), BIO_CTRL_MTLS_DATAGRAM_SHOULD_WRITE, 0, NULL)
+
+/*
+ * BIO_mtls_set_keepalive has |m|, which has its datagram BIO or its table, ask
+ * the peer for a sign of life when no datagram came for |seconds| (1 to 86,400;
+ * 0, the default, never). That keeps a NAT from forgetting the path. When a
+ * peer that has answered before does not for five times as long, the session
+ * ends with MTLS_R_DTLS_SILENT. Not with mtls-00. 1, or 0 with an error.
+ */
+#define BIO_mtls_set_keepalive(m, seconds) \
+    BIO_ctrl((m), BIO_CTRL_MTLS_SET_KEEPALIVE, (seconds), NULL)
 
 #ifdef __cplusplus
 }

@@ -75,6 +75,7 @@ int MTLS_err_library(void);
 #define MTLS_R_NO_DTLS_SESSION            200 /* none waits with that identity */
 #define MTLS_R_NO_EXTENDED_MASTER_SECRET  201 /* in the DTLS session */
 #define MTLS_R_DTLS_ENDED                 202 /* and the session with it */
+#define MTLS_R_DTLS_SILENT                203 /* nothing comes; the same */
 /* clang-format on */
 
 #ifdef __cplusplus

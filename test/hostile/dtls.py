@@ -126,4 +126,21 @@ def begun_anew(_):
     j.close()
 
 
+@case("U1 another port, and nobody tells: the keep-alive does")
+def found_silent(_):
+    j = Journey()
+    client = j.another("-keepalive", "1")
+    talk = Talk(j, client=client)
+    assert talk.flows()
+    assert wait_for(lambda: "<<< MTLS MTLSPlaintext [length 1] channel ffff0000"
+                    in client.text(), LONG)
+    j.relay.rebind()
+    assert wait_for(lambda: len(client.events("session-open")) == 2, LONG)
+    assert "no datagrams come any more" in client.text()
+    assert talk.flows()
+    assert wait_for(lambda: j.server.events("session-close"))
+    end(client)
+    j.close()
+
+
 run(lambda: None)

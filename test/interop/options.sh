@@ -58,6 +58,7 @@ usage -allow-listen s_server -accept 0 "${cert[@]}" -dtls -allow-listen '*:*'
 usage -mtu s_client -connect localhost:1 -mtu 1000
 usage -mtu s_client -connect localhost:1 -dtls -mtu 100
 usage -udp_timeout s_server -accept 0 "${cert[@]}" -udp_timeout 5
+usage -keepalive s_server -accept 0 "${cert[@]}" -keepalive 5
 usage -echo s_server -accept 0 "${cert[@]}" -tlsmux -echo
 usage frob s_server -allow-listen frob -accept 0 "${cert[@]}"
 usage "together" s_client -connect localhost:1 -L 5:x:1 -W x:1
