@@ -10,10 +10,10 @@
 #define SHORT_RTT 1000    /* microseconds: on a shorter way, if starving, ... */
 #define SHORTEST_RTT 200  /* ... and on this one anyway ... */
 /*
- * ... so many octets must do: an Acknowledgment is for 128 KiB then. More
+ * ... so many octets must do: an Acknowledgment is for 160 KiB then. More
  * would only wait in sockets, and small messages behind it.
  */
-#define SHORT_WINDOW (256 * 1024)
+#define SHORT_WINDOW (320 * 1024)
 
 uint32_t mtls_flow_max_packet(uint32_t window, uint32_t configured)
 {

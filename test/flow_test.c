@@ -318,7 +318,7 @@ START_TEST(a_small_window_that_is_used_up_fast_grows)
     mtls_flow_rx_init(&rx, 65536, 16375);
     ck_assert(mtls_flow_tune_hurries(&rx, 99));
     ck_assert(!mtls_flow_tune_hurries(&rx, 100));
-    mtls_flow_rx_init(&rx, 262144, 16375);
+    mtls_flow_rx_init(&rx, 320 * 1024, 16375);
     ck_assert(!mtls_flow_tune_hurries(&rx, 0));
 }
 END_TEST
@@ -342,13 +342,13 @@ START_TEST(a_window_widens_less_on_a_short_way)
 {
     struct mtls_flow_tune tune = {.rtt = 999};
 
-    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 1), 256 * 1024);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 1), 320 * 1024);
     ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 0), 1 << 20);
     ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1000, 1), 1000);
     tune.rtt = 1000;
     ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 1), 1 << 20);
     tune.rtt = 199;
-    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 0), 256 * 1024);
+    ck_assert_uint_eq(mtls_flow_tune_most(&tune, 1 << 20, 0), 320 * 1024);
 }
 END_TEST
 
