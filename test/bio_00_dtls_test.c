@@ -332,6 +332,52 @@ START_TEST(the_default_channel_goes_to_the_first_application)
 }
 END_TEST
 
+static void *ask(void *arg)
+{
+    BIO *c = BIO_new_mtls_channel(arg, "x:53");
+    char got[100];
+
+    for (int i = 1; i <= 90; i++) {
+        memset(got, 0, sizeof(got));
+        ck_assert_int_eq(BIO_write(c,
+                                   "question after question after question "
+                                   "after question after question after it",
+                                   i % 70 + 1),
+                         i % 70 + 1);
+        ck_assert_int_eq(BIO_read(c, got, sizeof(got)), i % 70 + 1);
+    }
+    BIO_free(c);
+    return NULL;
+}
+
+/* Threads that block, each with a channel of its own, at both ends. */
+START_TEST(threads_share_a_session)
+{
+    struct stacks st = offered("dns:53", "dns:53", 1);
+    pthread_t clients[4], servers[4], shaker;
+    BIO *s[4];
+
+    pthread_create(&shaker, NULL, (void *(*)(void *))BIO_mtls_accept_channel,
+                   st.server);
+    for (size_t i = 0; i < COUNT(clients); i++)
+        pthread_create(&clients[i], NULL, ask, st.client);
+    pthread_join(shaker, (void **)&s[0]);
+    for (size_t i = 0; i < COUNT(servers); i++) {
+        if (i > 0)
+            s[i] = BIO_mtls_accept_channel(st.server);
+        ck_assert_ptr_nonnull(s[i]);
+        pthread_create(&servers[i], NULL, echo, s[i]);
+    }
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        pthread_join(clients[i], NULL);
+        pthread_join(servers[i], NULL); /* whose peer has ended it */
+    }
+    for (size_t i = 0; i < COUNT(servers); i++)
+        BIO_free(s[i]);
+    stacks_free(&st);
+}
+END_TEST
+
 START_TEST(the_trace_shows_frames)
 {
     struct stacks st = negotiated();
@@ -527,6 +573,7 @@ int main(void)
         one_write_is_one_read,
         a_datagram_too_long_for_the_path_says_the_limit,
         the_default_channel_goes_to_the_first_application,
+        threads_share_a_session,
         the_trace_shows_frames,
         an_end_that_was_said_is_end_of_file,
         F2_a_session_that_ends_first_cuts_its_channels,
