@@ -28,7 +28,7 @@ static size_t len, ends[ENTRIES + 1];
 
 static void set_up(void)
 {
-    evidence_folder();
+    evidence_memory_folder();
     snprintf(path, sizeof(path), "%s", evidence_file("orders.log"));
     octets = evidence_orders(path, ENTRIES, &len, ends);
     changed = malloc(len + 1);

@@ -157,7 +157,7 @@ START_TEST(each_channel_in_threads_of_its_own)
     struct stacks st = over_sockets();
     BIO *models[2];
 
-    evidence_folder();
+    evidence_memory_folder();
     models[0] = model("client.log");
     models[1] = model("server.log");
     open_all(&st, c, s);

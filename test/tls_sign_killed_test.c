@@ -199,7 +199,7 @@ START_TEST(nothing_acknowledged_is_lost)
 {
     int kills = 0;
 
-    evidence_folder();
+    evidence_memory_folder();
     snprintf(paths[CLIENT], sizeof(paths[0]), "%s", evidence_file("client"));
     snprintf(paths[SERVER], sizeof(paths[0]), "%s", evidence_file("server"));
     pki_client(); /* once, for all processes */

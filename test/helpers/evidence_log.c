@@ -23,6 +23,12 @@ const char *evidence_folder(void)
     return folder;
 }
 
+const char *evidence_memory_folder(void)
+{
+    snprintf(folder, sizeof(folder), "/dev/shm/mtls-evidence-XXXXXX");
+    return mkdtemp(folder) != NULL ? folder : evidence_folder();
+}
+
 void evidence_remove(void)
 {
     DIR *dir = opendir(folder);

@@ -11,6 +11,10 @@
 
 /* evidence_folder makes an empty folder, evidence_remove deletes it again. */
 const char *evidence_folder(void);
+
+/* The same in memory, if that can be: for many small writes, since a disk may
+ * be busy with those of others. */
+const char *evidence_memory_folder(void);
 void evidence_remove(void);
 
 /* evidence_file is a path in that folder. Static: at most 8 at a time. */
