@@ -58,12 +58,26 @@ static void look_for_confirmations(struct link *k, const MTLS_COUNTERS *c)
         time_out(k, "no ChannelCloseConfirmation", CONFIRMATION_S);
 }
 
+/* What is asked over DTLS to keep a path is nobody's use of the session. */
+static int was_used(const struct link *k, const MTLS_COUNTERS *c)
+{
+    const MTLS_COUNTERS *seen = &k->seen;
+
+    if (k->dtls == NULL || k->fd < 0)
+        return c->octets_in != seen->octets_in ||
+               c->octets_out != seen->octets_out;
+    return c->data_in != seen->data_in || c->data_out != seen->data_out ||
+           c->channels_opened != seen->channels_opened ||
+           c->channels_accepted != seen->channels_accepted ||
+           c->channels != seen->channels;
+}
+
 static void look_at_session(struct link *k)
 {
     int64_t idle = idle_limit(k);
     MTLS_COUNTERS c = chan_counters(k->m);
 
-    if (c.octets_in != k->seen.octets_in || c.octets_out != k->seen.octets_out)
+    if (was_used(k, &c))
         k->active = uv_now(&k->app->loop);
     if (idle > 0 && seconds(k, k->active) >= (uint64_t)idle)
         time_out(k, "idle", idle);
