@@ -303,6 +303,17 @@ static struct datagrams *add(struct link *k, BIO *bio,
     return d;
 }
 
+/* A peer that is quick may have refused already: the event will tell. */
+static int is_under_way(BIO *bio)
+{
+    if (BIO_should_retry(bio))
+        return 1;
+    if (BIO_mtls_get_error_text(bio) == NULL)
+        return 0;
+    ERR_clear_error();
+    return 1;
+}
+
 struct datagrams *datagrams_open(struct link *k, const char *destination,
                                  const char *source,
                                  const struct datagrams_ops *ops, void *arg)
@@ -312,7 +323,7 @@ struct datagrams *datagrams_open(struct link *k, const char *destination,
     int open = 0;
 
     if (bio != NULL && (source == NULL || BIO_mtls_set_source(bio, source)) &&
-        ((open = BIO_do_connect(bio) > 0) || BIO_should_retry(bio)))
+        ((open = BIO_do_connect(bio) > 0) || is_under_way(bio)))
         d = add(k, bio, ops, arg);
     if (d == NULL) {
         BIO_free(bio);
