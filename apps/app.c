@@ -14,11 +14,14 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #define TICK_MS 1000
+/* Short pieces in a turn from which on they are what there is to do. */
+#define MANY_SHORT 3
 /* What closed handles and cancelled look-ups get to come back. */
 #define LAST_TURNS 50
 #define LAST_TURN_MS 2
@@ -43,6 +46,17 @@ static void stop(struct app *app)
 }
 
 /*
+ * There will be another turn. Amid bulk data, whoever has got something short
+ * should have this processor first, if it is there that he waits for one.
+ */
+static void go_on(struct app *app)
+{
+    uv_idle_start(&app->idle, on_idle);
+    if (app->n_short > 0 && app->n_short < MANY_SHORT)
+        sched_yield();
+}
+
+/*
  * Before the loop waits: each connection and then each link that has something
  * to do gets one turn, in order. What the connections wrote leaves together.
  */
@@ -52,6 +66,7 @@ static void on_prepare(uv_prepare_t *prepare)
     struct link *last, *k;
     int done;
 
+    app->n_short = 0;
     watch_turn(app);
     last = TAILQ_LAST(&app->work, link_list);
     done = last == NULL;
@@ -69,7 +84,7 @@ static void on_prepare(uv_prepare_t *prepare)
     else if (TAILQ_EMPTY(&app->work) && TAILQ_EMPTY(&app->watch.ready))
         uv_idle_stop(&app->idle);
     else
-        uv_idle_start(&app->idle, on_idle);
+        go_on(app);
 }
 
 static void on_tick(uv_timer_t *timer)

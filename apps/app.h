@@ -51,9 +51,10 @@ struct app {
     long keepalive_s;                /* of sessions over DTLS; 0: none */
     uint64_t seconds;                /* that were counted, while it ran */
     size_t n_others;                 /* what else there is to wait for */
-    uint64_t drain_until;            /* 0: not draining */
-    int status;                      /* the exit status */
-    void *command;                   /* the command's own state */
+    size_t n_short;       /* short pieces that local ends got this turn */
+    uint64_t drain_until; /* 0: not draining */
+    int status;           /* the exit status */
+    void *command;        /* the command's own state */
     /* Stops what would bring new channels. Told once. */
     void (*drain)(struct app *app);
     /* Closes what the loop has besides, as it ends; or NULL. */

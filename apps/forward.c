@@ -19,7 +19,8 @@
  * is left over would cost the kernel as much.
  */
 #define OCTETS ((size_t)65280)
-#define CHUNKS 10 /* of at most 16 KiB */
+#define SHORT 1024 /* octets: most likely a message by itself */
+#define CHUNKS 10  /* of at most 16 KiB */
 
 #define ALL_EVENTS                                                 \
     (MTLS_EVENT_READABLE | MTLS_EVENT_WRITABLE | MTLS_EVENT_OPEN | \
@@ -170,6 +171,7 @@ static int to_local(struct forward *f)
         give_up(f, strerror(errno));
         return 0;
     }
+    f->chan.app->n_short += sent > 0 && sent < SHORT;
     consume(f, sent > 0 ? (size_t)sent : 0);
     if (sent < (ssize_t)all) {
         f->local_full = 1;
