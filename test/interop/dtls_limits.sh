@@ -96,7 +96,6 @@ until_true 20 grep -q listening "$dir/waiting.log"
 kill -TERM "$waiting"
 ended "$waiting"
 is "a client that still waits for an answer ends" "$status" 0
-exit "$((failures > 0))"
 
 # --- idle: what keeps a path does not keep a session ---
 
@@ -105,3 +104,4 @@ background idler idler "$tool" s_client -dtls -connect "localhost:$port" \
     -CAfile "$dir/ca.pem" -L 0:localhost:7 -keepalive 1
 until_true 30 grep -q "idle for 3 seconds" "$server_log"
 ok "-idle_timeout ends a session that only its keep-alive uses"
+exit "$((failures > 0))"
