@@ -31,6 +31,16 @@ static void free_both(struct channels *ch)
     BIO_free(ch->s);
 }
 
+/* Its controls are numbers of their own: none is taken for another. */
+START_TEST(a_filter_has_nothing_to_lend)
+{
+    struct iovec v[MTLS_VERSION_05];
+
+    ck_assert_int_le(BIO_mtls_nread0v(st.client, v, MTLS_VERSION_05), 0);
+    ERR_clear_error();
+}
+END_TEST
+
 START_TEST(all_that_waits_is_lent_in_pieces)
 {
     static char data[40000], got[40000];
@@ -117,6 +127,7 @@ int main(void)
     int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, a_filter_has_nothing_to_lend);
     tcase_add_test(tc, all_that_waits_is_lent_in_pieces);
     tcase_add_test(tc, zero_copy_calls_mean_what_bio_pairs_do);
     tcase_add_test(tc, zero_copy_draft_goes_before_what_is_written_next);

@@ -125,8 +125,8 @@ int BIO_mtls_set_ready_callback(BIO *mtls, MTLS_ready_cb cb, void *arg);
 #define BIO_CTRL_MTLS_GET_LIMITS          (BIO_CTRL_MTLS_BASE + 22)
 #define BIO_CTRL_MTLS_GET_ADDRESS         (BIO_CTRL_MTLS_BASE + 23)
 #define BIO_CTRL_MTLS_NREAD0V             (BIO_CTRL_MTLS_BASE + 24)
-#define BIO_CTRL_MTLS_SET_VERSION         (BIO_CTRL_MTLS_BASE + 24)
-#define BIO_CTRL_MTLS_GET_VERSION         (BIO_CTRL_MTLS_BASE + 25)
+#define BIO_CTRL_MTLS_SET_VERSION         (BIO_CTRL_MTLS_BASE + 25)
+#define BIO_CTRL_MTLS_GET_VERSION         (BIO_CTRL_MTLS_BASE + 26)
 /* clang-format on */
 
 /*
