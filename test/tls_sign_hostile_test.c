@@ -119,8 +119,8 @@ END_TEST
 START_TEST(G1_signature_stripped)
 {
     static const char *const stripped[] = {
-        "\x17\0\3\3\0\x19\x30\x17\6\x09\x2a\x86\x48\x86\xf7\x0d\1\7\1"
-        "\xa0\x0a\4\x08pay 1000",
+        ("\x17\0\3\3\0\x19\x30\x17\6\x09\x2a\x86\x48\x86\xf7\x0d\1\7\1"
+         "\xa0\x0a\4\x08pay 1000"),
         "\x17\0\3\3\0\x19pay 1000 to Bob, not to Al",
         "\x17\0\0\0\0\x19pay 1000 to Bob, not to Al"};
 
