@@ -248,7 +248,7 @@ START_TEST(one_write_is_one_read)
     ck_assert_ptr_null(BIO_mtls_get_datagram_bio(st.client));
     ck_assert_int_eq(BIO_mtls_get_channel_id(c), -1);
     ck_assert_int_eq(BIO_do_connect(c), 1); /* which says nothing */
-    ck_assert_int_eq(BIO_mtls_get_channel_id(c), 49152l << 16 | 53);
+    ck_assert_int_eq(BIO_mtls_get_channel_id(c), 49152L << 16 | 53);
     ck_assert_uint_eq(to_client.lost + to_server.lost, 0);
     ck_assert_int_eq(BIO_puts(c, "query"), 5);
     ck_assert_int_eq(BIO_puts(c, "another"), 7);
