@@ -125,8 +125,8 @@ static void hear_out(struct socks *s)
 
 /*
  * While the owner is asked only the client's end is looked for. One that goes
- * on reading may have said all in advance; if it has said nothing, and ends, it
- * wants nothing.
+ * on reading may have said all, in advance or for good: CONNECT is for a reset
+ * to take back. The others have nothing to read until somebody is there.
  */
 static int has_gone(const struct socks *s)
 {
@@ -134,8 +134,11 @@ static int has_gone(const struct socks *s)
     int error = 0;
     char octet;
 
-    return getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
-           error != 0 || recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0 ||
+        error != 0)
+        return 1;
+    return BIO_tlsmux_get_command(s->b) != MTLS_TLSMUX_CONNECT &&
+           recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 static void look_after(struct socks *s)

@@ -242,18 +242,19 @@ def leaves(_):
         peer.send(wire.success(half, 1))
         peer.expect(wire.CLOSE, channel=half << 16 | 1)
         peer.send(wire.confirmation(half << 16 | 1))
-    # What it has said in advance is not lost because it has said all.
-    s = local(tool)
-    s.sendall(GREETING + request(HERE) + b"all")
-    s.shutdown(socket.SHUT_WR)
-    half = peer.expect(wire.REQUEST).half
-    peer.silent()
-    peer.send(wire.success(half, 2))
-    channel = half << 16 | 2
-    assert peer.read(channel, 3) == b"all"
-    peer.send(wire.data(channel, b"answer"), wire.data(channel))
-    assert ends(s)[12:] == b"answer"
-    s.close()
+    # One that has said all, be it nothing, is served.
+    for number, said in enumerate((b"all", b""), 2):
+        s = local(tool)
+        s.sendall(GREETING + request(HERE) + said)
+        s.shutdown(socket.SHUT_WR)
+        half = peer.expect(wire.REQUEST).half
+        peer.silent()
+        peer.send(wire.success(half, number))
+        channel = half << 16 | number
+        assert peer.read(channel, len(said)) == said
+        peer.send(wire.data(channel, b"answer"), wire.data(channel))
+        assert ends(s)[12:] == b"answer"
+        s.close()
     peer.close()
     assert tool.stop() == 0, tool.text()
 
