@@ -157,16 +157,6 @@ static BIO *accept_one(const struct stacks *st)
 
 /* --- which version --- */
 
-static int choose_first(SSL *ssl, const unsigned char **out,
-                        unsigned char *out_len, const unsigned char *in,
-                        unsigned int in_len, void *arg)
-{
-    (void)ssl, (void)in_len, (void)arg;
-    *out = in + 1;
-    *out_len = in[0];
-    return SSL_TLSEXT_ERR_OK;
-}
-
 /* Draft 05 has a TLS connection beside; without one it is not spoken. */
 START_TEST(over_dtls_alone_it_is_mtls_00_or_an_error)
 {
@@ -187,7 +177,7 @@ START_TEST(over_dtls_alone_it_is_mtls_00_or_an_error)
         int r = -1;
 
         ck_assert(MTLS_ext_support(ctx.server, "a:1", 0));
-        SSL_CTX_set_alpn_select_cb(ctx.server, choose_first, NULL);
+        SSL_CTX_set_alpn_select_cb(ctx.server, hello_choose_alpn, NULL);
         if (rows[i].offer != NULL)
             ck_assert(MTLS_ext_offer(ctx.client, rows[i].offer));
         if (rows[i].alpn != NULL)

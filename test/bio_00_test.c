@@ -88,16 +88,6 @@ static void expect_text(BIO *b, const char *text)
 
 /* --- which version --- */
 
-static int choose_first(SSL *ssl, const unsigned char **out,
-                        unsigned char *out_len, const unsigned char *in,
-                        unsigned int in_len, void *arg)
-{
-    (void)ssl, (void)in_len, (void)arg;
-    *out = in + 1;
-    *out_len = in[0];
-    return SSL_TLSEXT_ERR_OK;
-}
-
 START_TEST(alpn_says_05_the_extension_00_and_else_what_is_set)
 {
     static const struct {
@@ -121,7 +111,7 @@ START_TEST(alpn_says_05_the_extension_00_and_else_what_is_set)
             struct stacks st;
 
             ck_assert(MTLS_ext_support(ctx.server, "a:1", 0));
-            SSL_CTX_set_alpn_select_cb(ctx.server, choose_first, NULL);
+            SSL_CTX_set_alpn_select_cb(ctx.server, hello_choose_alpn, NULL);
             if (rows[i].offer != NULL)
                 ck_assert(MTLS_ext_offer(ctx.client, rows[i].offer));
             if (rows[i].alpn != NULL)

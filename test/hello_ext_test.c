@@ -153,16 +153,6 @@ END_TEST
 
 /* --- beside other things of TLS --- */
 
-static int choose_mtls(SSL *ssl, const unsigned char **out,
-                       unsigned char *out_len, const unsigned char *in,
-                       unsigned int in_len, void *arg)
-{
-    (void)ssl, (void)in_len, (void)arg;
-    *out = in + 1;
-    *out_len = in[0];
-    return SSL_TLSEXT_ERR_OK;
-}
-
 START_TEST(where_alpn_says_mtls_the_extension_is_not_answered)
 {
     static const struct row row = {"a:1", "b:1", MTLS_EXT_REFUSE, ""};
@@ -170,7 +160,7 @@ START_TEST(where_alpn_says_mtls_the_extension_is_not_answered)
     for (int v = 0; v < HELLO_VERSIONS; v++) {
         struct hello_ctx ctx = ctx_of(&row, (enum hello_version)v);
 
-        SSL_CTX_set_alpn_select_cb(ctx.server, choose_mtls, NULL);
+        SSL_CTX_set_alpn_select_cb(ctx.server, hello_choose_alpn, NULL);
         SSL_CTX_set_alpn_protos(ctx.client, (const unsigned char *)MTLS_ALPN,
                                 sizeof(MTLS_ALPN) - 1);
         ck_assert_str_eq(outcome(&ctx), "");

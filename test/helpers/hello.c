@@ -118,3 +118,13 @@ const char *hello_agreed(const SSL *ssl)
                                  i == 0 ? "" : ",", apps[i].name, apps[i].port);
     return text;
 }
+
+int hello_choose_alpn(SSL *ssl, const unsigned char **out,
+                      unsigned char *out_len, const unsigned char *in,
+                      unsigned int in_len, void *arg)
+{
+    (void)ssl, (void)in_len, (void)arg;
+    *out = in + 1;
+    *out_len = in[0];
+    return SSL_TLSEXT_ERR_OK;
+}

@@ -32,6 +32,11 @@ struct hello hello_new(const struct hello_ctx *ctx);
 void hello_shake(struct hello *hello);
 void hello_free(struct hello *hello);
 
+/* A server's callback for ALPN: it takes the client's first wish. */
+int hello_choose_alpn(SSL *ssl, const unsigned char **out,
+                      unsigned char *out_len, const unsigned char *in,
+                      unsigned int in_len, void *arg);
+
 /* hello_agreed: what one end says was agreed on, "a:1,b:2", or "". */
 const char *hello_agreed(const SSL *ssl);
 
